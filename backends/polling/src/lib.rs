@@ -1,0 +1,72 @@
+//! `hangup` on the [`polling`] crate: epoll, kqueue, event ports, and IOCP through its AFD layer.
+//!
+//! You keep your poller and your loop. A [`Driver`] holds the connections; you hand it accepted streams and
+//! the poller's events, and it hands you a [`Guard`] when there is something to do:
+//!
+//! ```no_run
+//! use std::io::Read;
+//! use std::sync::Arc;
+//! use hangup::{Plan, Policy};
+//! use hangup_polling::{Acceptor, Driver};
+//! use polling::{Events, Poller};
+//!
+//! let poller = Arc::new(Poller::new()?);
+//! let listener = std::net::TcpListener::bind("127.0.0.1:7777")?;
+//! let mut acceptor = Acceptor::new(Arc::clone(&poller), listener, 0)?;
+//! let mut net: Driver<[u8; 4096]> = Driver::new(Arc::clone(&poller), Policy::default());
+//! let mut events = Events::new();
+//! loop {
+//!     events.clear();
+//!     poller.wait(&mut events, [net.timeout(), acceptor.timeout()].into_iter().flatten().min())?;
+//!     net.tick();
+//!     for event in events.iter() {
+//!         if acceptor.event(&event) {
+//!             continue;
+//!         }
+//!         let Some(mut conn) = net.guard(&event) else { continue };
+//!         match conn.io.read(conn.state) {
+//!             Ok(0) => conn.io.close(Plan::Flush), // the peer has finished, and so do we
+//!             Ok(_) => {}                          // something of use
+//!             Err(_) => {}                         // later, or over: the driver knows which
+//!         }
+//!     }
+//!     while let Some((stream, _peer)) = acceptor.accept()? {
+//!         net.accept(stream, [0; 4096])?;
+//!     }
+//!     while let Some(ended) = net.ended() {
+//!         println!("{}", ended.report);
+//!     }
+//! }
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With an edge-triggered driver, and after a hang-up, there is also [`Driver::again`] to be asked each round;
+//! `examples/echo` in the repository shows all of it in fewer than sixty lines.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `driver` | the connections of one poller |
+//! | `guard` | reading, writing and closing one of them |
+//! | `input` | what the OS said, in the machine's words |
+//! | `perform` | what the machine wants, as calls |
+//! | `socket` | a socket that cannot be closed while it is registered |
+//! | `acceptor` | a listener that survives what its clients do |
+//! | `os` | the only `unsafe` |
+
+mod acceptor;
+mod driver;
+mod guard;
+mod input;
+pub mod os;
+mod perform;
+mod socket;
+
+pub use crate::acceptor::Acceptor;
+pub use crate::driver::{AcceptError, ConnectError, Driver, Ended, Trigger};
+pub use crate::guard::{Guard, Io};
+
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,242 @@
+//! Operations in flight: the buffers that the OS has, and the keys that bring them back.
+
+use super::{InputError, LendError, Table};
+use crate::{Answer, Input, Key, Life, Moment, More, Operation, Outcome, Owed, Refused, Wants};
+
+/// The right to say how an operation went, once.
+///
+/// It is made when a buffer is lent, goes through the OS as a number ([`OperationKey::into_user_data`]) and is
+/// used up by the answer. It cannot be copied: answering twice does not compile, and answering twice by
+/// way of the number is refused at run time.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the operation can only be answered with this"]
+pub struct OperationKey {
+    pub(super) key: Key,
+    operation: Operation,
+    sequence: u8,
+}
+
+/// How an operation stands after an answer.
+#[derive(Debug)]
+#[must_use = "it may hold the buffer"]
+pub enum Settled<B> {
+    /// Nothing is owed any more, the call that submitted it has returned, and the buffer is back.
+    Done {
+        /// The buffer, if the operation had one.
+        buffer: Option<B>,
+        /// What is to be done now.
+        wants: Wants,
+    },
+    /// The operation is in flight, and the buffer is with the OS.
+    InFlight {
+        /// The right to answer again.
+        operation: OperationKey,
+        /// What is to be done now.
+        wants: Wants,
+    },
+}
+
+/// The buffers of one connection that are with the OS, in the order of [`Operation::WITH_SLOT`].
+#[derive(Debug)]
+pub(super) struct Lent<B> {
+    buffers: [Option<B>; 5],
+    sequences: [u8; 5],
+}
+
+impl<B> Default for Lent<B> {
+    fn default() -> Self {
+        Self { buffers: [None, None, None, None, None], sequences: [0; 5] }
+    }
+}
+
+const OPERATION_SHIFT: u32 = 50;
+const SEQUENCE_SHIFT: u32 = 53;
+
+fn place_of(operation: Operation) -> Option<usize> {
+    Operation::WITH_SLOT.iter().position(|&other| other == operation)
+}
+
+impl OperationKey {
+    /// The connection.
+    #[must_use]
+    pub const fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The kind of operation.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// As a number that the OS keeps and gives back: place, generation, operation, and a sequence number. The
+    /// table is left out; a ring or a port belongs to one. The four highest bits are 0, for marks of the
+    /// adapter's own.
+    #[must_use]
+    pub fn into_user_data(self) -> u64 {
+        self.user_data()
+    }
+
+    /// The number, without giving up the right: for a request to cancel the operation by it.
+    #[must_use]
+    pub fn user_data(&self) -> u64 {
+        let place = place_of(self.operation).unwrap_or_default() as u64;
+        let connection = self.key.to_bits() & ((1 << OPERATION_SHIFT) - 1);
+        u64::from(self.sequence) << SEQUENCE_SHIFT | place << OPERATION_SHIFT | connection
+    }
+}
+
+impl<S, B> Table<S, B> {
+    /// Lends a buffer to the OS with an operation that is about to be submitted. From here on it is in
+    /// flight: what the call says, and what the OS says later, go to [`complete`](Self::complete),
+    /// [`returned`](Self::returned) and [`taken`](Self::taken), and the buffer comes back with the last of it.
+    ///
+    /// `operation` is one of [`Operation::WITH_SLOT`]; `owed` is [`Owed::One`], [`Owed::Stream`] or
+    /// [`Owed::Both`].
+    ///
+    /// # Errors
+    ///
+    /// [`LendError`] with the buffer if the operation is not wanted now, one of its kind is in flight, or the
+    /// key is stale or foreign.
+    pub fn lend(
+        &mut self,
+        key: Key,
+        operation: Operation,
+        owed: Owed,
+        buffer: Option<B>,
+        now: Moment,
+    ) -> Result<OperationKey, LendError<Option<B>>> {
+        let input = Input::Outcome(Outcome::Submitting(operation, owed));
+        let Some(at) = place_of(operation) else {
+            // The others are over when the call returns, and the OS keeps nothing of ours.
+            let error = self.life(key).map_or_else(|error| error, |life| Refused { input, life }.into());
+            return Err(LendError { error, buffer });
+        };
+        if let Err(error) = self.input(key, input, now) {
+            return Err(LendError { error, buffer });
+        }
+        let place = self.layout.index(key) as usize;
+        if self.lent.len() <= place {
+            self.lent.resize_with(place + 1, || None);
+        }
+        let mut sequence = 0;
+        if let Some(lent) = self.lent.get_mut(place) {
+            let lent = lent.get_or_insert_with(Lent::default);
+            if let (Some(slot), Some(last)) = (lent.buffers.get_mut(at), lent.sequences.get_mut(at)) {
+                *last = last.wrapping_add(1) & 0x7f;
+                sequence = *last;
+                self.audit.lent += u64::from(buffer.is_some());
+                *slot = buffer;
+            }
+        }
+        Ok(OperationKey { key, operation, sequence })
+    }
+
+    /// The buffer of an operation in flight: for the address that goes to the OS.
+    ///
+    /// It belongs to the OS now. Moving what it points to, or touching it before the operation is answered, is
+    /// what this library is there to prevent; so this is for adapters, right before the call.
+    pub fn lent_mut(&mut self, operation: &OperationKey) -> Option<&mut B> {
+        let at = place_of(operation.operation)?;
+        let place = self.locate(operation.key).ok()? as usize;
+        self.lent.get_mut(place)?.as_mut()?.buffers.get_mut(at)?.as_mut()
+    }
+
+    /// The right to answer that a number from the OS stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError::Stale`] if the connection has been released, or nothing of the operation is in flight, or
+    /// another one of its kind is by now.
+    pub fn operation(&mut self, user_data: u64) -> Result<OperationKey, InputError> {
+        let key = self.layout.key_of_place(user_data & ((1 << OPERATION_SHIFT) - 1), self.id);
+        let place = self.place(key)? as usize;
+        let at = usize::try_from(user_data >> OPERATION_SHIFT & 0b111).unwrap_or(usize::MAX);
+        #[allow(clippy::cast_possible_truncation, reason = "seven bits are compared")]
+        let sequence = (user_data >> SEQUENCE_SHIFT) as u8 & 0x7f;
+        let lent = self.lent.get(place).and_then(Option::as_ref);
+        let current = lent.and_then(|lent| lent.sequences.get(at)).copied();
+        match Operation::WITH_SLOT.get(at) {
+            Some(&operation) if current == Some(sequence) && !self.life(key)?.slot(operation).is_idle() => {
+                Ok(OperationKey { key, operation, sequence })
+            }
+            Some(_) | None => {
+                self.audit.stale += 1;
+                Err(InputError::Stale(key))
+            }
+        }
+    }
+
+    /// The submitting call returned, and the OS has taken the operation: its completion is owed, or another
+    /// worker has seen it already. The right to answer goes on, as a number with the OS.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::input`].
+    pub fn taken(&mut self, operation: OperationKey, now: Moment) -> Result<Settled<B>, InputError> {
+        let pending = Input::Outcome(Outcome::Pending(operation.operation));
+        let wants = self.input(operation.key, pending, now)?;
+        Ok(self.settled(operation, wants))
+    }
+
+    /// The submitting call gave the answer by itself, and nothing more will come: refused, or done at once.
+    /// The same door as for a completion.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::input`].
+    pub fn returned(
+        &mut self,
+        operation: OperationKey,
+        answer: Answer,
+        now: Moment,
+    ) -> Result<Settled<B>, InputError> {
+        let wants = self.input(operation.key, Input::Outcome(Outcome::Immediate(answer)), now)?;
+        Ok(self.settled(operation, wants))
+    }
+
+    /// A notification that was owed has come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::input`].
+    pub fn complete(
+        &mut self,
+        operation: OperationKey,
+        answer: Answer,
+        more: More,
+        now: Moment,
+    ) -> Result<Settled<B>, InputError> {
+        let wants = self.input(operation.key, Input::Outcome(Outcome::Completed(answer, more)), now)?;
+        Ok(self.settled(operation, wants))
+    }
+
+    /// The buffer comes back when the OS owes nothing for it any more, and nobody is inside the call.
+    fn settled(&mut self, operation: OperationKey, wants: Wants) -> Settled<B> {
+        let slot = self.life(operation.key).map(|life: Life| life.slot(operation.operation));
+        if slot.is_ok_and(|slot| slot.owed != Owed::Nothing || slot.calling) {
+            return Settled::InFlight { operation, wants };
+        }
+        let place = self.layout.index(operation.key) as usize;
+        let lent = self.lent.get_mut(place).and_then(Option::as_mut);
+        let buffer = place_of(operation.operation)
+            .zip(lent)
+            .and_then(|(at, lent)| lent.buffers.get_mut(at))
+            .and_then(Option::take);
+        self.audit.returned += u64::from(buffer.is_some());
+        Settled::Done { buffer, wants }
+    }
+}
+
+impl<S, B> Drop for Table<S, B> {
+    /// A table that is dropped while buffers are with the OS leaks them: the OS may write there at any time,
+    /// and memory that is lost is the lesser evil.
+    fn drop(&mut self) {
+        for lent in self.lent.iter_mut().flatten() {
+            for buffer in lent.buffers.iter_mut().filter_map(Option::take) {
+                #[allow(clippy::mem_forget, reason = "the OS still has it")]
+                core::mem::forget(buffer);
+            }
+        }
+    }
+}

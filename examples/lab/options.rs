@@ -1,0 +1,111 @@
+//! The command line, and the text that explains it and the JSON.
+
+use hangup_polling::Trigger;
+use lexopt::prelude::{Long, Short, ValueExt};
+
+/// What to do.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) verbose: bool,
+    pub(crate) json: bool,
+    pub(crate) list: bool,
+    pub(crate) svg: Option<std::path::PathBuf>,
+    pub(crate) only: Vec<String>,
+    pub(crate) repeat: usize,
+    pub(crate) trigger: Option<Trigger>,
+    pub(crate) help: bool,
+}
+
+pub(crate) const HELP: &str = "\
+Provokes real endings of TCP connections on loopback, with a scripted peer, and shows for each one
+what this system reported and why the connection ended.
+
+Usage: lab [OPTIONS]
+
+  --list             name the endings and what happens in each, and do nothing
+  --only NAME        only this ending, or all whose name begins so; may be repeated
+  --repeat N         play each ending N times and count the distinct outcomes
+  --trigger HOW      how the poller reports readiness: level, oneshot or edge
+                     (default: level, or oneshot where that does not exist; edge: not on Windows)
+  --verbose          add a ladder to each ending: calls, events, segments and TCP states in time
+  --json             print one JSON object per ending instead of the table
+  --svg DIR          draw each ladder into DIR/NAME.svg
+                     (with --repeat, the ladder is that of the first time)
+  -h, --help         print this
+
+Table: CAUSE is why the connection ended, with ~ if it was inferred from hints because the call
+that would have said so is mute here. CODE is the system's number for it. TCP is the state in which
+our socket was last seen, where the system tells. RETRY: whether the peer may have acted on what we
+sent. DRAIN: how the wait inside a closing plan ended. ONCE: sockets taken in / given back.
+In a ladder, CLOSED also stands for TIME-WAIT, which Linux keeps apart from the descriptor. What
+goes over the wire is concluded from the calls of both sides, and not captured.
+Colours are used on a terminal, unless NO_COLOR is set.
+
+JSON, one object per line and ending:
+  name, group, title  which ending                system, trigger  where and how it was played
+  cause, certainty    why it ended, and how sure  code             {name, value} or null
+  plan, drain_end     the closing plan            retry            never-sent, maybe-sent or sent
+  received, discarded, sent, unsent               bytes on our side
+  log                 the last 8 things, as letters (see the documentation of hangup::Log)
+  evidence            {state, bytes_received, bytes_acknowledged, fin_arrived} or null
+  peer                {received, end}: what the peer got, and what its last read said
+  ledger              {acquired, released, reports, states_made, states_dropped, stale, refused}
+  steps               [{at_us, side, kind, what, said, times, segments, peer_state, our_state,
+                      notes}]
+  expected            [{cause, certainty}]: any of these is right here
+  differs             why this system is expected to differ, or null
+  wrong               what is not as expected: empty if all is well
+  runs, outcomes      with --repeat: how often, and [{count, cause, certainty, code, drain_end}];
+                      the other fields are those of the first run
+
+Exit status: 0 if every cause is as expected and every resource was released exactly once, 1 if not,
+2 if the command line is wrong.
+";
+
+/// Parses the command line. `Err`: what is wrong with it.
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Options, String> {
+    let mut options = Options { repeat: 1, ..Options::default() };
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("verbose") => options.verbose = true,
+            Long("json") => options.json = true,
+            Long("list") => options.list = true,
+            Long("svg") => options.svg = Some(value(&mut parser)?.into()),
+            Long("only") => options.only.push(text(&mut parser)?),
+            Long("repeat") => options.repeat = repeat(&text(&mut parser)?)?,
+            Long("trigger") => options.trigger = Some(trigger(&text(&mut parser)?)?),
+            Short('h') | Long("help") => options.help = true,
+            other @ (Short(_) | Long(_) | lexopt::Arg::Value(_)) => {
+                return Err(other.unexpected().to_string());
+            }
+        }
+    }
+    if options.json && options.verbose {
+        return Err("--json has everything that --verbose adds: use one of them".to_owned());
+    }
+    Ok(options)
+}
+
+fn value(parser: &mut lexopt::Parser) -> Result<std::ffi::OsString, String> {
+    parser.value().map_err(|error| error.to_string())
+}
+
+fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
+    value(parser)?.string().map_err(|error| error.to_string())
+}
+
+fn repeat(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(times @ 1..=100_000) => Ok(times),
+        Ok(_) | Err(_) => Err(format!("--repeat takes a number from 1 to 100000, not {text:?}")),
+    }
+}
+
+fn trigger(text: &str) -> Result<Trigger, String> {
+    match text {
+        "level" => Ok(Trigger::Level),
+        "oneshot" => Ok(Trigger::OneShot),
+        "edge" => Ok(Trigger::Edge),
+        other => Err(format!("--trigger takes level, oneshot or edge, not {other:?}")),
+    }
+}

@@ -1,0 +1,46 @@
+//! Everything that is received is forgotten.
+
+use std::io::{ErrorKind, Read};
+
+use hangup::Plan;
+use hangup_polling::Io;
+
+use super::Service;
+use super::echo::TURNS;
+
+/// The discard service.
+#[derive(Debug)]
+pub struct Discard {
+    buffer: Box<[u8]>,
+}
+
+impl Discard {
+    /// With a buffer that all connections share.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { buffer: vec![0; 64 * 1024].into_boxed_slice() }
+    }
+}
+
+impl Default for Discard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Service for Discard {
+    type State = ();
+
+    fn begin(&mut self) {}
+
+    fn serve(&mut self, io: &mut Io<'_>, _state: &mut ()) {
+        for _ in 0..TURNS {
+            match io.read(&mut self.buffer) {
+                Ok(0) => return io.close(Plan::Flush),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

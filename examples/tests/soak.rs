@@ -1,0 +1,387 @@
+//! Chaos against the server, in one process: every connection ends once, for a cause that fits what its
+//! client did, nothing is left over, and a server with nothing to do does nothing.
+//!
+//! The long form:
+//!
+//! ```text
+//! HANGUP_SOAK_SECONDS=60 HANGUP_SOAK_CONNECTIONS=1000 \
+//!     cargo test --release -p hangup-examples --test soak -- --ignored --nocapture
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hangup::{Cause, Plan, Policy};
+use hangup_examples::chaos::{self, Act, Begun, Dialect};
+use hangup_examples::serve::http::Limits;
+use hangup_examples::serve::{Config, Echo, Ending, Handle, Server, Service, Summary, Web};
+use hangup_polling::{Io, Trigger};
+
+/// The tests measure the process, so they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn soak_short() {
+    let _turn = turn();
+    for trigger in triggers() {
+        soak(trigger, 200, Duration::from_secs(3));
+    }
+}
+
+#[test]
+#[ignore = "takes a minute for each trigger; HANGUP_SOAK_SECONDS, HANGUP_SOAK_CONNECTIONS"]
+fn soak_long() {
+    let _turn = turn();
+    let connections = number("HANGUP_SOAK_CONNECTIONS", 1000);
+    let seconds = number("HANGUP_SOAK_SECONDS", 60);
+    for trigger in triggers() {
+        soak(trigger, usize::try_from(connections).unwrap(), Duration::from_secs(seconds));
+        idle(trigger);
+    }
+}
+
+#[test]
+fn a_server_with_nothing_to_do_does_nothing() {
+    let _turn = turn();
+    for trigger in triggers() {
+        idle(trigger);
+    }
+}
+
+/// Whoever is told to end at once has events in hand of connections that have just been closed.
+#[test]
+fn an_abort_under_load_leaves_nothing_over() {
+    let _turn = turn();
+    let descriptors = descriptors();
+    for trigger in triggers() {
+        let stale: u64 = (0..5).map(|seed| abort_under_load(trigger, seed)).sum();
+        eprintln!("{trigger:?}: {stale} stale events, none of which changed anything");
+        assert_eq!(self::descriptors(), descriptors, "descriptors are left over");
+    }
+}
+
+/// How many stale events there were.
+fn abort_under_load(trigger: Trigger, seed: u64) -> u64 {
+    let (sender, ended) = channel();
+    let server = Running::start(trigger, policy(), Echo::new(), sender);
+    let (servers, second) = (vec![(server.address, Dialect::Echo)], Duration::from_secs(1));
+    let config =
+        chaos::Config { servers, connections: 200, duration: second / 2, count: 200, patience: second, seed };
+    let client = thread::spawn(move || chaos::run(&config, |_| {}));
+    thread::sleep(Duration::from_millis(150));
+    server.handle.abort();
+    let summary = server.join();
+    // It was not served as it should be.
+    let _tally = client.join().expect("the client panicked");
+    let (audit, ends) = (summary.audit, ended.iter().count() as u64);
+    assert_eq!((audit.held(), audit.released, ends), (0, audit.acquired, audit.acquired), "{audit:?}");
+    assert!(summary.causes.contains_key(&Cause::LocalAbort), "nothing was under way: {summary}");
+    audit.stale
+}
+
+/// What there is on this system.
+fn triggers() -> Vec<Trigger> {
+    let poller = polling::Poller::new().expect("a poller");
+    let mut triggers = vec![Trigger::OneShot];
+    triggers.extend(poller.supports_level().then_some(Trigger::Level));
+    triggers.extend(poller.supports_edge().then_some(Trigger::Edge));
+    triggers
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().expect(name),
+        Err(_) => default,
+    }
+}
+
+/// Waits that a soak can wait for.
+fn policy() -> Policy {
+    Policy {
+        idle: Some(Duration::from_secs(3)),
+        stall: Duration::from_secs(5),
+        half_closed: Duration::from_secs(2),
+        drain_total: Duration::from_secs(10),
+        drain_idle: Duration::from_secs(2),
+        ..Policy::default()
+    }
+}
+
+/// A server in a thread of its own.
+struct Running {
+    address: SocketAddr,
+    handle: Handle,
+    thread: thread::JoinHandle<io::Result<Summary>>,
+}
+
+impl Running {
+    fn start<S>(trigger: Trigger, policy: Policy, service: S, ended: Sender<End>) -> Self
+    where
+        S: Service + Send + 'static,
+        S::State: Send,
+    {
+        let config = Config { trigger: Some(trigger), policy, ..Config::default() };
+        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), config, service).expect("a server");
+        let (address, handle) = (server.address(), server.handle());
+        let thread = thread::spawn(move || {
+            server.run(|ending| {
+                // If nobody listens any more, the test has failed already.
+                let _sent = ended.send(End::of(address, ending));
+            })
+        });
+        Self { address, handle, thread }
+    }
+
+    fn stop(self) -> Summary {
+        self.handle.drain();
+        self.join()
+    }
+
+    fn join(self) -> Summary {
+        self.thread.join().expect("the server panicked").expect("the server failed")
+    }
+}
+
+/// A connection that has ended at the server.
+struct End {
+    /// The server's address, and the client's.
+    ends: [SocketAddr; 2],
+    accepted: Instant,
+    cause: Cause,
+    line: String,
+}
+
+impl End {
+    fn of(server: SocketAddr, ending: &Ending<'_>) -> Self {
+        let Ending { peer, accepted, report, .. } = ending;
+        let line = format!("{peer}: {report}");
+        Self { ends: [server, *peer], accepted: *accepted, cause: report.cause, line }
+    }
+}
+
+fn soak(trigger: Trigger, connections: usize, duration: Duration) {
+    let (descriptors, begin, cpu) = (descriptors(), Instant::now(), cpu_time());
+    let (sender, ended) = channel();
+    let web = Web::new(Limits::default(), 64 * 1024);
+    let echo_server = Running::start(trigger, policy(), Echo::new(), sender.clone());
+    let web_server = Running::start(trigger, policy(), web, sender);
+    let servers = vec![(echo_server.address, Dialect::Echo), (web_server.address, Dialect::Http)];
+    let seed = number("HANGUP_SOAK_SEED", 1);
+    let patience = Duration::from_secs(30);
+    let config = chaos::Config { servers, connections, duration, count: u64::MAX, patience, seed };
+    let (sender, begun) = channel();
+    let client = thread::spawn(move || {
+        chaos::run(&config, |one| {
+            let _sent = sender.send(one);
+        })
+    });
+
+    let mut ledger = Ledger::new(begun, ended);
+    let mut told = Instant::now();
+    while !client.is_finished() {
+        thread::sleep(Duration::from_millis(100));
+        ledger.update();
+        if told.elapsed() > Duration::from_secs(1) {
+            told = Instant::now();
+            let open = echo_server.handle.open() + web_server.handle.open();
+            let (ends, seconds) = (ledger.ends, begin.elapsed().as_secs());
+            eprint!("\r{trigger:?}, seed {seed}: {seconds:>4} s, {ends:>9} ended, {open:>6} open ");
+        }
+    }
+    let tally = client.join().expect("the client panicked");
+    let rounds = echo_server.handle.rounds() + web_server.handle.rounds();
+    let summaries = [echo_server.stop(), web_server.stop()];
+    ledger.update();
+
+    eprintln!("\n{tally}\n{}\n{}", summaries[0], summaries[1]);
+    eprintln!("{ledger}");
+    let seconds = begin.elapsed().as_secs_f64();
+    let cpu = cpu_time().zip(cpu).map(|(after, before)| (after - before).as_secs_f64() / seconds);
+    eprintln!("{trigger:?}: {seconds:.1} s, {rounds} rounds, {cpu:.2?} of a processor, peak {:?}\n", peak());
+
+    assert_eq!(tally.failed, 0, "clients that were not served as they should be");
+    assert_eq!(ledger.wrong, Vec::<String>::new(), "reports that do not fit what the client did");
+    assert!(tally.peak >= connections, "at most {} of {connections} at a time", tally.peak);
+    let mut reported = 0;
+    for summary in &summaries {
+        let audit = summary.audit;
+        assert_eq!((audit.acquired, audit.held()), (audit.released, 0), "{audit:?}");
+        assert_eq!(summary.causes.values().sum::<u64>(), audit.released, "one report for each connection");
+        assert_eq!((audit.lent, audit.returned, audit.retired), (0, 0, 0), "{audit:?}");
+        reported += audit.released;
+    }
+    assert_eq!(ledger.ends, reported);
+    assert_eq!(self::descriptors(), descriptors, "descriptors are left over");
+}
+
+/// Which clients did what, and what the server said about them.
+struct Ledger {
+    begun: Receiver<Begun>,
+    ended: Receiver<End>,
+    /// What was begun between two addresses, in order, as far as it has not been reported.
+    open: HashMap<[SocketAddr; 2], Vec<Begun>>,
+    ends: u64,
+    table: BTreeMap<(Act, Cause), u64>,
+    wrong: Vec<String>,
+}
+
+impl Ledger {
+    fn new(begun: Receiver<Begun>, ended: Receiver<End>) -> Self {
+        Self { begun, ended, open: HashMap::new(), ends: 0, table: BTreeMap::new(), wrong: Vec::new() }
+    }
+
+    fn update(&mut self) {
+        // First the ends: by then, whatever has ended has been begun.
+        let ends: Vec<End> = self.ended.try_iter().collect();
+        for begun in self.begun.try_iter() {
+            self.open.entry([begun.server, begun.local]).or_default().push(begun);
+        }
+        for end in ends {
+            self.ends += 1;
+            self.check(&end);
+        }
+    }
+
+    fn check(&mut self, end: &End) {
+        // Addresses are used again. What was accepted then is what was begun last before that.
+        let begun = self.open.get_mut(&end.ends).and_then(|all| {
+            let at = all.iter().rposition(|begun| begun.at <= end.accepted)?;
+            Some(all.remove(at))
+        });
+        let Some(Begun { act, .. }) = begun else {
+            return self.wrong.push(format!("never begun, or ended twice: {}", end.line));
+        };
+        *self.table.entry((act, end.cause)).or_default() += 1;
+        if !act.causes().contains(&end.cause) && self.wrong.len() < 20 {
+            self.wrong.push(format!("{act:?}: {}", end.line));
+        }
+    }
+}
+
+impl std::fmt::Display for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for ((act, cause), count) in &self.table {
+            writeln!(f, "{:<24} {:<24} {count:>10}", format!("{act:?}"), cause.name())?;
+        }
+        // A reset may overtake the accept.
+        let unseen: usize = self.open.values().map(Vec::len).sum();
+        write!(f, "never accepted           {unseen:>35}")
+    }
+}
+
+/// Connections that wait for nothing, in every way there is.
+fn idle(trigger: Trigger) {
+    const EACH: usize = 50;
+    let (sender, _ended) = channel();
+    let long = Duration::from_secs(600);
+    let policy = Policy { idle: Some(long), half_closed: long, drain_total: long, ..Policy::default() };
+    let server = Running::start(trigger, policy, Hold, sender);
+    let mut clients = Vec::new();
+    for at in 0..4 * EACH {
+        let mut client = TcpStream::connect(server.address).expect("a connection");
+        match at % 4 {
+            0 => {}
+            1 => client.write_all(b"pause").expect("a write"),
+            2 if at % 8 < 4 => client.write_all(b"finish").expect("a write"),
+            2 => client.shutdown(Shutdown::Write).expect("a shutdown"),
+            _ => {
+                client.write_all(b"pause").expect("a write");
+                // It says so when it has paused.
+                client.read_exact(&mut [0; 4]).expect("an answer");
+                socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("an option");
+                continue;
+            }
+        }
+        clients.push(client);
+    }
+    let patience = Instant::now() + Duration::from_secs(10);
+    while server.handle.open() < 4 * EACH && Instant::now() < patience {
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.handle.open(), 4 * EACH, "{trigger:?}: all are still there");
+
+    let (begin, rounds, cpu) = (Instant::now(), server.handle.rounds(), cpu_time());
+    thread::sleep(Duration::from_secs(2));
+    let rounds = server.handle.rounds() - rounds;
+    let cpu = cpu_time().zip(cpu).map(|(after, before)| after - before);
+    let share = cpu.map(|cpu| cpu.as_secs_f64() / begin.elapsed().as_secs_f64());
+    eprintln!(
+        "{trigger:?}: {} connections idle for 2 s: {rounds} rounds, {share:.5?} of a processor",
+        4 * EACH
+    );
+    assert!(rounds <= 20, "{trigger:?}: {rounds} rounds without anything to do");
+    assert!(share.is_none_or(|share| share < 0.02), "{trigger:?}: {share:?} of a processor for nothing");
+
+    drop(clients);
+    let summary = server.stop();
+    let reset = summary.causes.get(&Cause::PeerReset).copied().unwrap_or_default();
+    let tells = cfg!(target_os = "linux");
+    assert!(!tells || reset >= EACH as u64, "{trigger:?}: resets while paused were missed: {summary}");
+    assert_eq!(summary.audit.held(), 0);
+}
+
+/// Does what the first byte says, and then nothing.
+struct Hold;
+
+impl Service for Hold {
+    type State = ();
+
+    fn begin(&mut self) {}
+
+    fn serve(&mut self, io: &mut Io<'_>, _state: &mut ()) {
+        let mut buffer = [0; 16];
+        loop {
+            match io.read(&mut buffer) {
+                // The peer may wait for an answer, and waits in vain.
+                Ok(0) => return,
+                Ok(_) if buffer[0] == b'p' => {
+                    io.pause();
+                    let written = io.write(b"held");
+                    assert_eq!(written.ok(), Some(4));
+                    return;
+                }
+                Ok(_) => io.close(Plan::Finish),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// How many descriptors this process has, where that is easily told.
+fn descriptors() -> Option<usize> {
+    cfg!(target_os = "linux").then(|| std::fs::read_dir("/proc/self/fd").expect("/proc/self/fd").count())
+}
+
+/// The most memory that this process ever had, where that is easily told.
+fn peak() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().to_owned())
+}
+
+/// The processor time of this process, where that is easily told.
+#[cfg(unix)]
+fn cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).ok()
+}
+
+/// Under Wine there is a `/proc`, where it is counted in hundredths of a second.
+#[cfg(not(unix))]
+fn cpu_time() -> Option<Duration> {
+    let status = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = status.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    Some(Duration::from_millis(10 * (fields.next()? + fields.next()?)))
+}

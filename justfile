@@ -1,0 +1,89 @@
+# The same commands as the gate runs; each recipe is a step of .ci/steps.
+
+[private]
+default:
+    @"{{ just_executable() }}" --list --unsorted
+
+# The gate: every step below it, in order.
+check:
+    .ci/steps check
+
+# The long steps: soak, bench, properties, second coverage, mutants, licences.
+deep:
+    .ci/steps deep
+
+# What the steps need on this machine; groups: base wine nightly deep.
+install *groups:
+    .ci/install {{ groups }}
+
+# Run the lab.
+lab:
+    .ci/steps lab
+
+# Every test of the workspace.
+test:
+    .ci/steps test
+
+# Is the formatting right?
+fmt:
+    .ci/steps fmt
+
+# Lint for this system and for the others.
+clippy:
+    .ci/steps clippy
+
+# The published packages on the oldest compiler that they promise.
+msrv:
+    .ci/steps msrv
+
+# The documentation, warnings being errors.
+doc:
+    .ci/steps doc
+
+# The doctests on nightly, which also checks the error codes of compile_fail.
+doctest-nightly:
+    .ci/steps doctest-nightly
+
+# The core on a target that has no std.
+no-std:
+    .ci/steps no-std
+
+# The core under Miri.
+miri:
+    .ci/steps miri
+
+# The tests and the lab as Windows programs, under Wine.
+wine:
+    .ci/steps wine
+
+# Line coverage of the core, with its limit.
+coverage:
+    .ci/steps coverage
+
+# A server under load for a long time.
+soak:
+    .ci/steps soak
+
+# The benchmarks.
+bench:
+    .ci/steps bench
+
+# The property tests with very many cases.
+properties:
+    .ci/steps properties
+
+# Coverage once more, by cargo-llvm-cov.
+llvm-cov:
+    .ci/steps llvm-cov
+
+# Change the core in small ways: does a test notice?
+mutants:
+    .ci/steps mutants
+
+# Licences, duplicate and foreign dependencies.
+deny:
+    .ci/steps deny
+
+# Known vulnerabilities among the dependencies (asks GitHub).
+advisories:
+    .ci/steps advisories

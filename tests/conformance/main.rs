@@ -1,0 +1,64 @@
+//! One battery for every adapter, on real sockets.
+//!
+//! A case is a function with a name in `cases`; an adapter is a [`subject::Subject`] in a file of its own. What a
+//! connection's report has to say is data beside the case, for Linux and, where it differs, for Windows with
+//! the reason: `windows.md` is that table.
+//!
+//! ```text
+//! cargo test -p hangup-tests --test conformance
+//! CONFORMANCE_CASE=reset/idle cargo test -p hangup-tests --test conformance polling_level
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::missing_panics_doc,
+    reason = "a test: a surprise is a failed test"
+)]
+
+mod app;
+mod battery;
+mod cases;
+mod expect;
+mod polling;
+mod running;
+mod subject;
+
+use hangup_polling::Trigger;
+
+use crate::polling::Polling;
+
+#[test]
+fn polling_level() {
+    static SUBJECT: Polling = Polling { name: "polling, level", trigger: Trigger::Level };
+    battery::run(&SUBJECT, "polling_level");
+}
+
+#[test]
+fn polling_one_shot() {
+    static SUBJECT: Polling = Polling { name: "polling, one-shot", trigger: Trigger::OneShot };
+    battery::run(&SUBJECT, "polling_one_shot");
+}
+
+#[test]
+fn polling_edge() {
+    static SUBJECT: Polling = Polling { name: "polling, edge", trigger: Trigger::Edge };
+    battery::run(&SUBJECT, "polling_edge");
+}
+
+/// The page says what the cases say. To write it anew: `CONFORMANCE_WRITE=1`.
+#[test]
+fn windows_page() {
+    let table = battery::windows_table();
+    println!("{table}");
+    let page = include_str!("windows.md").replace('\r', "");
+    let (preface, _) = page.split_once("\n| case |").expect("the page has a table");
+    let right = format!("{preface}\n{table}");
+    if std::env::var_os("CONFORMANCE_WRITE").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/windows.md");
+        return std::fs::write(path, &right).expect("the page can be written");
+    }
+    assert!(page == right, "windows.md is not what the cases say: CONFORMANCE_WRITE=1 writes it");
+}

@@ -1,0 +1,1 @@
+//! The suites live beside this file, one folder each.
