@@ -77,6 +77,8 @@ mod log;
 mod moment;
 mod plan;
 mod policy;
+#[cfg(doctest)]
+mod promises;
 mod report;
 mod table;
 

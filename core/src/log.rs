@@ -35,6 +35,18 @@ pub struct Log([u16; 3]);
 /// The letters. The number of an event is its place here, counted from 1: 0 is "nothing".
 const LETTERS: &[u8; 39] = b"rsfbxyeocnwzpuhaFgkvQEPR1234CISHTDBXiV!";
 
+/// The number of each letter.
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "ran when it was compiled")]
+const NUMBERS: [u8; 128] = {
+    let mut numbers = [0; 128];
+    let mut at = 0;
+    while at < LETTERS.len() {
+        numbers[LETTERS[at] as usize] = at as u8 + 1;
+        at += 1;
+    }
+    numbers
+};
+
 const EVENT_BITS: u32 = 6;
 const EVENTS: u32 = 8;
 
@@ -42,8 +54,7 @@ impl Log {
     /// Adds what happened, if it is worth a letter.
     pub fn push(&mut self, input: Input) {
         let Some(letter) = letter(input) else { return };
-        let Some(place) = LETTERS.iter().position(|&other| other == letter) else { return };
-        let number = place as u64 + 1;
+        let number = u64::from(NUMBERS.get(usize::from(letter)).copied().unwrap_or(0));
         let word = self.word();
         if word & ((1 << EVENT_BITS) - 1) != number {
             self.set_word(word << EVENT_BITS | number);

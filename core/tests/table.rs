@@ -258,7 +258,8 @@ fn reports() {
     net.input_with_code(key, failed, RawCode::native(Os::Linux, 104), NOW).unwrap();
     assert_eq!(net.code(key).unwrap().map(RawCode::value), Some(104));
     net.input(key, said(Answer::Deregistered), NOW).unwrap();
-    let report = net.release(key, NOW + Duration::from_millis(1204)).unwrap().report;
+    let later = NOW + Duration::from_millis(1204);
+    let report = net.release(key, later).unwrap().report;
     assert_eq!(
         report.to_string(),
         "the peer reset the connection: ECONNRESET (104), after 1.204s; received 5 B, sent 500 B, 300 B unsent \
@@ -267,26 +268,27 @@ fn reports() {
     assert_eq!(report.retry, Retry::MaybeSent);
     assert_eq!(report.retry.to_string(), "maybe sent");
 
-    let key = open(&mut net, 1, NOW);
-    net.input(key, Input::Hint(hangup::Hint::ABORT), NOW).unwrap();
-    net.input(key, said(Answer::NoError), NOW).unwrap();
-    net.input(key, said(Answer::EndOfStream), NOW).unwrap();
-    net.input(key, said(Answer::Deregistered), NOW).unwrap();
-    let report = net.release(key, NOW + SECOND).unwrap().report;
+    let key = open(&mut net, 1, later);
+    net.input(key, Input::Hint(hangup::Hint::ABORT), later).unwrap();
+    net.input(key, said(Answer::NoError), later).unwrap();
+    net.input(key, said(Answer::EndOfStream), later).unwrap();
+    net.input(key, said(Answer::Deregistered), later).unwrap();
+    let report = net.release(key, later + SECOND).unwrap().report;
     assert_eq!(
         report.to_string(),
         "the peer reset the connection (inferred), after 1s; received 0 B, sent 0 B [aof]"
     );
     assert_eq!(report.retry, Retry::NeverSent);
 
-    let key = open(&mut net, 1, NOW);
-    net.input(key, said(Answer::Sent(7)), NOW).unwrap();
-    net.input(key, close(Plan::Linger), NOW).unwrap();
-    net.input(key, said(Answer::ShutDown), NOW).unwrap();
-    net.input(key, said(Answer::Received(9)), NOW).unwrap();
-    net.input(key, said(Answer::Acknowledged), NOW).unwrap();
-    net.input(key, said(Answer::Deregistered), NOW).unwrap();
-    let report = net.release(key, NOW + SECOND).unwrap().report;
+    let last = later + SECOND;
+    let key = open(&mut net, 1, last);
+    net.input(key, said(Answer::Sent(7)), last).unwrap();
+    net.input(key, close(Plan::Linger), last).unwrap();
+    net.input(key, said(Answer::ShutDown), last).unwrap();
+    net.input(key, said(Answer::Received(9)), last).unwrap();
+    net.input(key, said(Answer::Acknowledged), last).unwrap();
+    net.input(key, said(Answer::Deregistered), last).unwrap();
+    let report = net.release(key, last + SECOND).unwrap().report;
     assert_eq!(
         report.to_string(),
         "we closed, linger: the peer acknowledged everything, after 1s; received 9 B, sent 7 B, discarded 9 B \

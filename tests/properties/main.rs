@@ -19,7 +19,6 @@
 
 mod alphabet;
 mod harness;
-mod known;
 mod ledger;
 mod misuse;
 mod offers;

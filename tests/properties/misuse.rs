@@ -7,7 +7,6 @@ use hangup::{
 };
 
 use crate::harness::{Checked, Harness, ensure};
-use crate::known;
 use crate::ledger::{Place, Thing};
 use crate::offers::at;
 use crate::script::{Misuse, operation, untimely};
@@ -110,10 +109,8 @@ impl Harness {
             (Misuse::Unwanted, Some(number)) => self.lend_unwanted(number, operation(manner))?,
             (Misuse::Answered, Some(number)) => self.answer_by_number_again(number)?,
             (Misuse::Twice, Some(number)) => self.answer_by_right_again(number)?,
-            (Misuse::Another, Some(number)) if known::RIGHTS_MATCH => {
-                self.answer_for_another(number, manner)?;
-            }
-            (Misuse::Released, Some(number)) if known::RELEASED_IS_NO_INPUT => {
+            (Misuse::Another, Some(number)) => self.answer_for_another(number, manner)?,
+            (Misuse::Released, Some(number)) => {
                 let life = self.connections[&number].world.life;
                 self.refused(number, Input::Outcome(Outcome::Immediate(Answer::Released)), life)?;
             }
@@ -277,9 +274,6 @@ impl Harness {
         }
         let operation = right.operation();
         let again = !life.slot(operation).is_idle();
-        if again && !known::RIGHTS_EXPIRE {
-            return Ok(());
-        }
         ensure!(self.table.lent_mut(&right).is_none(), "{right:?} has the buffer of another operation");
         let result = self.table.complete(right, answer(operation), More::Last, self.told).map(|_| ());
         match result {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use hangup::{Command, Deadline, Input, OnPeerFinish, Operation, Plan, Policy};
 use hangup_testkit::{Act, Outside, Personality, Step};
 
+use crate::alphabet;
 use crate::harness::Harness;
-use crate::{alphabet, known};
 
 /// What is fixed while a script runs.
 #[derive(Clone, Copy, Debug)]
@@ -180,11 +180,9 @@ impl Harness {
             0..5 if live.len() < 16 => Happening::Begin(self.keys.len(), draw.of(&SIDES)),
             5..10 => Happening::Clock(draw.of(&WAITS[..9])),
             10 | 11 => Happening::Clock(draw.of(&WAITS)),
-            12 if draw.take(4) == 0 => {
-                Happening::Clock((1 + draw.take(if known::FAR_JUMPS { 2_000 } else { 20 }) as u64) * DAY)
-            }
+            12 if draw.take(4) == 0 => Happening::Clock((1 + draw.take(2_000) as u64) * DAY),
             13 | 14 => Happening::Later(draw.of(&WAITS[..12])),
-            15 if self.can_be_behind() => Happening::Behind(draw.of(&WAITS)),
+            15 => Happening::Behind(draw.of(&WAITS)),
             16 if draw.take(20) == 0 => Happening::Drain(draw.of(Plan::ALL)),
             17..20 => Happening::Says(connection, draw.of(&SIZES)),
             20..28 => Happening::Misuse(draw.of(&Misuse::ALL), draw.take(1 << 10), draw.take(1 << 16)),
@@ -204,13 +202,8 @@ impl Harness {
             Happening::Begin(number, _) => !self.connections.contains_key(&number),
             Happening::Step(number, step, _) => self.choices(number).contains(&step),
             Happening::Says(number, _) => self.connections.contains_key(&number),
-            Happening::Behind(_) => self.can_be_behind(),
             _ => true,
         }
-    }
-
-    fn can_be_behind(&self) -> bool {
-        known::LATEST_MOMENT || self.looked == self.told
     }
 
     /// A step that is possible. Calamities, and ends, are rarer than they are in a list of all steps.

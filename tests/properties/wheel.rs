@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use hangup::{Answer, Command, Deadline, Input, Key, Mechanism, Moment, Outcome, Plan, Policy, Table};
 
-use crate::known;
 use crate::timetable::Timetable;
 
 const OPERATIONS: u32 = 100_000;
@@ -134,7 +133,7 @@ impl Filing {
             let due = due.unwrap_or_else(|| panic!("{deadline} of {number} is not armed"));
             assert!(due <= self.clock, "{deadline} of {number} is early: {due:?} at {:?}", self.clock);
             assert_eq!(self.timetable.next_of(number), Some(due), "{deadline} of {number} is out of turn");
-            assert!(!known::ORDERED || last <= due, "{deadline} of {number} is out of order");
+            assert!(last <= due, "{deadline} of {number} is out of order");
             last = due;
             self.fired += 1;
             self.time(number, key, Some(Input::Expired(deadline)));

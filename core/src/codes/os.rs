@@ -95,7 +95,6 @@ const fn linux() -> Option<Os> {
         target_arch = "powerpc",
         target_arch = "powerpc64",
         target_arch = "s390x",
-        target_arch = "loongarch32",
         target_arch = "loongarch64",
         target_arch = "m68k",
         target_arch = "csky",

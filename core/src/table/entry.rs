@@ -4,8 +4,10 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 use super::wheel::Link;
+use crate::key::KeyLayout;
 use crate::{
-    Answer, Deadline, Deadlines, Input, Life, Log, Moment, Outcome, Policy, RawCode, Report, Retry, Space,
+    Answer, Deadline, Deadlines, Input, InputError, Key, Life, Log, Moment, Outcome, Policy, RawCode, Report,
+    Retry, Space,
 };
 
 /// One place in the table.
@@ -92,6 +94,13 @@ impl<S> Entry<S> {
         }
     }
 
+    /// Whether it is the connection that the key names.
+    #[inline]
+    pub(super) fn check(&self, layout: KeyLayout, key: Key) -> Result<(), InputError> {
+        let same = self.identity.generation() == layout.generation(key) && self.resources.is_some();
+        if same { Ok(()) } else { Err(InputError::Stale(key)) }
+    }
+
     pub(super) const fn pending(&self) -> u32 {
         self.pending
     }
@@ -144,8 +153,10 @@ impl<S> Entry<S> {
         self.raw_space.map(|space| RawCode::in_space(space, self.raw_value))
     }
 
-    /// Sets the moments at which deadlines pass that are new, or were renewed by `progress`. Whether the next
-    /// of them is earlier than it was.
+    /// Sets the moments at which deadlines pass that are new, or were renewed by `progress`. When the next of them
+    /// passes, if that is earlier than it was.
+    ///
+    /// `reference` is what the wheel has gone through; no deadline is armed for a moment before it.
     pub(super) fn arm(
         &mut self,
         before: Deadlines,
@@ -153,19 +164,17 @@ impl<S> Entry<S> {
         progress: Progress,
         policy: &Policy,
         now: Moment,
-    ) -> bool {
-        let due_before = self.next_due(before, policy, now);
+        reference: Moment,
+    ) -> Option<Moment> {
+        let due_before = self.next_due(before, policy, reference);
         if after.whole != before.whole || after.whole.is_some_and(|deadline| progress.renews(deadline)) {
             self.due_whole = due(after.whole, policy, now);
         }
         if after.half != before.half || after.half.is_some_and(|deadline| progress.renews(deadline)) {
             self.due_half = due(after.half, policy, now);
         }
-        match (due_before, self.next_due(after, policy, now)) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some((_, before)), Some((_, after))) => after < before,
-        }
+        let (_, when) = self.next_due(after, policy, reference)?;
+        due_before.is_none_or(|(_, before)| when < before).then_some(when)
     }
 
     /// The deadline that passes next, and when.
@@ -173,11 +182,11 @@ impl<S> Entry<S> {
         &self,
         armed: Deadlines,
         policy: &Policy,
-        now: Moment,
+        reference: Moment,
     ) -> Option<(Deadline, Moment)> {
         let timed = |armed: Option<Deadline>, low| {
             let deadline = armed.filter(|&deadline| policy.duration(deadline).is_some())?;
-            Some((deadline, widen(low, now)))
+            Some((deadline, widen(low, reference)))
         };
         match (timed(armed.whole, self.due_whole), timed(armed.half, self.due_half)) {
             (Some(whole), Some(half)) => Some(if half.1 < whole.1 { half } else { whole }),
@@ -255,10 +264,10 @@ const fn low(moment: Moment) -> u32 {
     moment.as_millis() as u32
 }
 
-/// The moment nearest to `now` with this low half. Waits are shorter than 24 days, so it is the right one.
-fn widen(low_half: u32, now: Moment) -> Moment {
-    let ahead = low_half.wrapping_sub(low(now)) as i32;
-    Moment::from_millis(now.as_millis().saturating_add_signed(i64::from(ahead)))
+/// The first moment from `reference` on with this low half.
+const fn widen(low_half: u32, reference: Moment) -> Moment {
+    let ahead = low_half.wrapping_sub(low(reference));
+    Moment::from_millis(reference.as_millis().saturating_add(ahead as u64))
 }
 
 #[cfg(test)]
@@ -286,13 +295,11 @@ mod tests {
 
     #[test]
     fn moments_survive_the_wrap_of_their_low_half() {
-        let now = Moment::from_millis((7 << 32) - 10);
-        for ahead in [0, 5, 15, 24 * 24 * 60 * 60 * 1000] {
-            let moment = Moment::from_millis(now.as_millis() + ahead);
-            assert_eq!(widen(low(moment), now), moment);
+        let reference = Moment::from_millis((7 << 32) - 10);
+        for ahead in [0, 5, 15, 49 * 24 * 60 * 60 * 1000] {
+            let moment = Moment::from_millis(reference.as_millis() + ahead);
+            assert_eq!(widen(low(moment), reference), moment);
         }
-        let past = Moment::from_millis(now.as_millis() - 3);
-        assert_eq!(widen(low(past), now), past);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Operations in flight: the buffers that the OS has, and the keys that bring them back.
 
 use super::{InputError, LendError, Table};
-use crate::{Answer, Input, Key, Life, Moment, More, Operation, Outcome, Owed, Refused, Wants};
+use crate::{Answer, Input, Key, Life, Moment, More, Operation, Outcome, Owed, RawCode, Refused, Wants};
 
 /// The right to say how an operation went, once.
 ///
@@ -112,7 +112,7 @@ impl<S, B> Table<S, B> {
             let error = self.life(key).map_or_else(|error| error, |life| Refused { input, life }.into());
             return Err(LendError { error, buffer });
         };
-        if let Err(error) = self.input(key, input, now) {
+        if let Err(error) = self.feed(key, input, None, now) {
             return Err(LendError { error, buffer });
         }
         let place = self.layout.index(key) as usize;
@@ -132,14 +132,15 @@ impl<S, B> Table<S, B> {
         Ok(OperationKey { key, operation, sequence })
     }
 
-    /// The buffer of an operation in flight: for the address that goes to the OS.
+    /// The buffer of an operation in flight: for the address that goes to the OS. `None` if it has no buffer, or the
+    /// operation has been answered.
     ///
     /// It belongs to the OS now. Moving what it points to, or touching it before the operation is answered, is
     /// what this library is there to prevent; so this is for adapters, right before the call.
     pub fn lent_mut(&mut self, operation: &OperationKey) -> Option<&mut B> {
-        let at = place_of(operation.operation)?;
-        let place = self.locate(operation.key).ok()? as usize;
-        self.lent.get_mut(place)?.as_mut()?.buffers.get_mut(at)?.as_mut()
+        self.check_current(operation).ok()?;
+        let place = self.layout.index(operation.key) as usize;
+        self.lent.get_mut(place)?.as_mut()?.buffers.get_mut(place_of(operation.operation)?)?.as_mut()
     }
 
     /// The right to answer that a number from the OS stands for.
@@ -150,21 +151,49 @@ impl<S, B> Table<S, B> {
     /// another one of its kind is by now.
     pub fn operation(&mut self, user_data: u64) -> Result<OperationKey, InputError> {
         let key = self.layout.key_of_place(user_data & ((1 << OPERATION_SHIFT) - 1), self.id);
-        let place = self.place(key)? as usize;
         let at = usize::try_from(user_data >> OPERATION_SHIFT & 0b111).unwrap_or(usize::MAX);
         #[allow(clippy::cast_possible_truncation, reason = "seven bits are compared")]
         let sequence = (user_data >> SEQUENCE_SHIFT) as u8 & 0x7f;
-        let lent = self.lent.get(place).and_then(Option::as_ref);
-        let current = lent.and_then(|lent| lent.sequences.get(at)).copied();
-        match Operation::WITH_SLOT.get(at) {
-            Some(&operation) if current == Some(sequence) && !self.life(key)?.slot(operation).is_idle() => {
-                Ok(OperationKey { key, operation, sequence })
-            }
-            Some(_) | None => {
-                self.audit.stale += 1;
-                Err(InputError::Stale(key))
-            }
+        let operation =
+            Operation::WITH_SLOT.get(at).map(|&operation| OperationKey { key, operation, sequence });
+        let current = operation
+            .ok_or(InputError::Stale(key))
+            .and_then(|operation| self.check_current(&operation).map(|()| operation));
+        current.map_err(|error| self.turn_away(error))
+    }
+
+    /// Whether the operation is the one of its kind that is in flight.
+    fn check_current(&self, operation: &OperationKey) -> Result<(), InputError> {
+        let key = operation.key;
+        let in_flight = !self.life(key)?.slot(operation.operation).is_idle();
+        let lent = self.lent.get(self.layout.index(key) as usize).and_then(Option::as_ref);
+        let sequence = lent.zip(place_of(operation.operation)).and_then(|(lent, at)| lent.sequences.get(at));
+        if in_flight && sequence == Some(&operation.sequence) { Ok(()) } else { Err(InputError::Stale(key)) }
+    }
+
+    /// Refuses what brings back a buffer, or takes out the resources, by a door that would lose them.
+    #[inline]
+    pub(super) fn check_door(&mut self, key: Key, input: Input) -> Result<(), InputError> {
+        let operation = match input {
+            Input::Outcome(Outcome::Immediate(answer) | Outcome::Completed(answer, _)) => answer.operation(),
+            Input::Outcome(Outcome::Pending(operation)) => operation,
+            Input::Outcome(Outcome::Submitting(..) | Outcome::Cancelling(_) | Outcome::CancelAnswered(_))
+            | Input::Hint(_)
+            | Input::Command(_)
+            | Input::Expired(_) => return Ok(()),
+        };
+        if self.lent.is_empty() && operation != Operation::Release {
+            return Ok(());
         }
+        let lent = || {
+            let lent = self.lent.get(self.layout.index(key) as usize)?.as_ref()?;
+            lent.buffers.get(place_of(operation)?)?.as_ref()
+        };
+        if operation == Operation::Release || lent().is_some() {
+            let error = self.life(key).map_or_else(|error| error, |life| Refused { input, life }.into());
+            return Err(self.turn_away(error));
+        }
+        Ok(())
     }
 
     /// The submitting call returned, and the OS has taken the operation: its completion is owed, or another
@@ -172,11 +201,10 @@ impl<S, B> Table<S, B> {
     ///
     /// # Errors
     ///
-    /// As [`Table::input`].
+    /// As [`Table::complete`].
     pub fn taken(&mut self, operation: OperationKey, now: Moment) -> Result<Settled<B>, InputError> {
-        let pending = Input::Outcome(Outcome::Pending(operation.operation));
-        let wants = self.input(operation.key, pending, now)?;
-        Ok(self.settled(operation, wants))
+        let pending = Outcome::Pending(operation.operation);
+        self.answer(operation, pending, None, now)
     }
 
     /// The submitting call gave the answer by itself, and nothing more will come: refused, or done at once.
@@ -184,22 +212,38 @@ impl<S, B> Table<S, B> {
     ///
     /// # Errors
     ///
-    /// As [`Table::input`].
+    /// As [`Table::complete`].
     pub fn returned(
         &mut self,
         operation: OperationKey,
         answer: Answer,
         now: Moment,
     ) -> Result<Settled<B>, InputError> {
-        let wants = self.input(operation.key, Input::Outcome(Outcome::Immediate(answer)), now)?;
-        Ok(self.settled(operation, wants))
+        self.answer(operation, Outcome::Immediate(answer), None, now)
+    }
+
+    /// As [`Table::returned`], with the code of the OS that the answer's fault was made from.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::complete`].
+    pub fn returned_with_code(
+        &mut self,
+        operation: OperationKey,
+        answer: Answer,
+        code: RawCode,
+        now: Moment,
+    ) -> Result<Settled<B>, InputError> {
+        self.answer(operation, Outcome::Immediate(answer), Some(code), now)
     }
 
     /// A notification that was owed has come.
     ///
     /// # Errors
     ///
-    /// As [`Table::input`].
+    /// As [`Table::input`]; and [`InputError::Stale`] if the operation has been answered, or
+    /// [`InputError::Refused`] if the answer is one of another kind of operation. Nothing has changed: an
+    /// operation that is still in flight can be answered by way of its number ([`Table::operation`]).
     pub fn complete(
         &mut self,
         operation: OperationKey,
@@ -207,7 +251,44 @@ impl<S, B> Table<S, B> {
         more: More,
         now: Moment,
     ) -> Result<Settled<B>, InputError> {
-        let wants = self.input(operation.key, Input::Outcome(Outcome::Completed(answer, more)), now)?;
+        self.answer(operation, Outcome::Completed(answer, more), None, now)
+    }
+
+    /// As [`Table::complete`], with the code of the OS that the answer's fault was made from. The code that
+    /// decides something is kept for the report.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::complete`].
+    pub fn complete_with_code(
+        &mut self,
+        operation: OperationKey,
+        answer: Answer,
+        more: More,
+        code: RawCode,
+        now: Moment,
+    ) -> Result<Settled<B>, InputError> {
+        self.answer(operation, Outcome::Completed(answer, more), Some(code), now)
+    }
+
+    fn answer(
+        &mut self,
+        operation: OperationKey,
+        outcome: Outcome,
+        code: Option<RawCode>,
+        now: Moment,
+    ) -> Result<Settled<B>, InputError> {
+        let (key, input) = (operation.key, Input::Outcome(outcome));
+        if let Err(error) = self.check_current(&operation) {
+            return Err(self.turn_away(error));
+        }
+        if let Outcome::Immediate(answer) | Outcome::Completed(answer, _) = outcome {
+            if answer.operation() != operation.operation {
+                let error = self.life(key).map_or_else(|error| error, |life| Refused { input, life }.into());
+                return Err(self.turn_away(error));
+            }
+        }
+        let wants = self.feed(key, input, code, now)?;
         Ok(self.settled(operation, wants))
     }
 

@@ -1,6 +1,7 @@
 //! All connections of one event loop: their lives, their resources, their deadlines.
 
 mod audit;
+mod clock;
 mod entry;
 mod error;
 mod lent;
@@ -13,6 +14,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use slab::Slab;
 
 pub use self::audit::Audit;
+use self::clock::Clock;
 use self::entry::{Entry, Progress};
 pub use self::error::{InputError, LendError, ReleaseError, TableFull};
 use self::lent::Lent;
@@ -22,7 +24,7 @@ use self::wheel::Wheel;
 use crate::key::{KeyLayout, TableId};
 use crate::{
     Answer, Close, Command, Deadline, Input, Key, Life, Mechanism, Moment, Outcome, Plan, Policy, RawCode,
-    Report, SendHalf, Wants,
+    Refused, Report, SendHalf, Wants,
 };
 
 /// The connections of one event loop.
@@ -73,6 +75,7 @@ pub struct Table<S, B = ()> {
     /// The buffers with the OS, by place; empty until the first is lent.
     lent: Vec<Option<Lent<B>>>,
     wheel: Wheel,
+    clock: Clock,
     policy: Policy,
     mechanism: Mechanism,
     layout: KeyLayout,
@@ -118,6 +121,7 @@ impl<S, B> Table<S, B> {
             generations: Vec::new(),
             lent: Vec::new(),
             wheel: Wheel::new(),
+            clock: Clock::default(),
             policy,
             mechanism,
             layout,
@@ -155,11 +159,16 @@ impl<S, B> Table<S, B> {
 
     /// Feeds one happening. What is to be done now.
     ///
+    /// The answers to an operation whose buffer was [lent](Self::lend) come by its own doors
+    /// ([`returned`](Self::returned), [`taken`](Self::taken), [`complete`](Self::complete)), since they bring the
+    /// buffer back; and [`Answer::Released`] comes by [`release`](Self::release). Here they are refused.
+    ///
     /// # Errors
     ///
     /// [`InputError`] if the key is stale or foreign, or the input has no row in the connection's state. It is
     /// counted, and nothing has changed.
     pub fn input(&mut self, key: Key, input: Input, now: Moment) -> Result<Wants, InputError> {
+        self.check_door(key, input)?;
         self.feed(key, input, None, now)
     }
 
@@ -176,6 +185,7 @@ impl<S, B> Table<S, B> {
         code: RawCode,
         now: Moment,
     ) -> Result<Wants, InputError> {
+        self.check_door(key, input)?;
         self.feed(key, input, Some(code), now)
     }
 
@@ -186,20 +196,14 @@ impl<S, B> Table<S, B> {
         code: Option<RawCode>,
         now: Moment,
     ) -> Result<Wants, InputError> {
-        let now = now.max(self.wheel.now());
-        let place = self.place(key)?;
-        let Some(entry) = self.places.get_mut(place as usize) else { return Err(InputError::Stale(key)) };
+        let (place, entry) = match find(&mut self.places, self.layout, self.id, key) {
+            Ok(found) => found,
+            Err(error) => return Err(self.turn_away(error)),
+        };
         let before = entry.life;
-        if is_too_late(before, entry.pending(), input) {
-            self.audit.refused += 1;
-            return Err(InputError::Refused(crate::Refused { input, life: before }));
-        }
-        let after = match before.step(input) {
-            Ok(after) => after,
-            Err(refused) => {
-                self.audit.refused += 1;
-                return Err(InputError::Refused(refused));
-            }
+        let Some(after) = before.step(input).ok().filter(|_| !is_too_late(before, entry.pending(), input))
+        else {
+            return Err(self.turn_away(Refused { input, life: before }.into()));
         };
         entry.count(input);
         entry.push(input);
@@ -210,15 +214,16 @@ impl<S, B> Table<S, B> {
         }
         entry.life = after;
         let follow_up = follow_up(entry, &self.policy, input);
-        let earlier =
-            entry.arm(before.deadlines(), after.deadlines(), Progress::of(input), &self.policy, now);
-        if earlier {
-            if let Some((_, when)) = entry.next_due(after.deadlines(), &self.policy, now) {
+        let (now, reference) = (self.clock.tell(now, &self.wheel), self.wheel.now());
+        let progress = Progress::of(input);
+        if before != after || progress != Progress::Nothing {
+            let (before, after) = (before.deadlines(), after.deadlines());
+            if let Some(when) = entry.arm(before, after, progress, &self.policy, now, reference) {
                 self.wheel.file(&mut self.places, place, when);
             }
         }
         match follow_up {
-            Some(input) => self.feed(key, input, None, now),
+            Some(input) => self.feed(key, input, None, self.clock.told()),
             None => Ok(after.wants()),
         }
     }
@@ -265,8 +270,7 @@ impl<S, B> Table<S, B> {
     ///
     /// [`InputError`] if the key is stale or foreign.
     pub fn get_mut(&mut self, key: Key) -> Result<&mut S, InputError> {
-        let place = self.locate(key)?;
-        let entry = self.places.get_mut(place as usize).ok_or(InputError::Stale(key))?;
+        let (_, entry) = find(&mut self.places, self.layout, self.id, key)?;
         entry.resources.as_mut().ok_or(InputError::Stale(key))
     }
 
@@ -286,15 +290,18 @@ impl<S, B> Table<S, B> {
     /// [`ReleaseError`] if the connection has not ended, or has not been given back by the OS, or if the
     /// key is stale or foreign. Nothing has changed.
     pub fn release(&mut self, key: Key, now: Moment) -> Result<Released<S>, ReleaseError> {
-        let now = now.max(self.wheel.now());
-        let place = self.place(key).map_err(ReleaseError::from)?;
-        let stale = ReleaseError::Stale(key);
-        let Some(entry) = self.places.get_mut(place as usize) else { return Err(stale) };
-        let Some(close) = entry.life.wants().release else { return Err(ReleaseError::NotYet(entry.life)) };
+        let (place, entry) = match find(&mut self.places, self.layout, self.id, key) {
+            Ok(found) => found,
+            Err(error) => return Err(self.turn_away(error).into()),
+        };
+        let not_yet = ReleaseError::NotYet(entry.life);
         let released = Input::Outcome(Outcome::Immediate(Answer::Released));
-        let Ok(life) = entry.life.step(released) else { return Err(ReleaseError::NotYet(entry.life)) };
-        let Some(resources) = entry.resources.take() else { return Err(stale) };
-        let report = entry.report(now);
+        let (Some(close), Ok(life)) = (entry.life.wants().release, entry.life.step(released)) else {
+            return Err(not_yet);
+        };
+        let Some(resources) = entry.resources.take() else { return Err(ReleaseError::Stale(key)) };
+        self.clock.tell(now, &self.wheel);
+        let report = entry.report(self.clock.told());
         entry.life = life;
         self.vacate(place);
         Ok(Released { resources, close, report })
@@ -321,28 +328,29 @@ impl<S, B> Table<S, B> {
     /// earlier.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.wheel.next()
+        self.wheel.next().map(|when| self.clock.when(when))
     }
 
-    /// Lets the next deadline pass that has come by `now`. Call it until it returns `None`, whenever time has
-    /// passed and before other inputs are fed. (Moments are kept in 32 bits of milliseconds: a table that is fed
-    /// without this for more than [`Policy::LONGEST`] may take a deadline for an earlier one.)
+    /// Lets the next deadline pass that has come by `now`, in the order of their moments. Call it until it returns
+    /// `None`, whenever time has passed and before other inputs are fed.
+    ///
+    /// No deadline passes early, whatever the clock does. One passes late if the table was fed for a day and
+    /// more without a call of this, and then the clock leapt by weeks.
     pub fn expire(&mut self, now: Moment) -> Option<(Key, Deadline, Wants)> {
-        while let Some(place) = self.wheel.pop(&mut self.places, now) {
+        let until = self.clock.tell(now, &self.wheel);
+        while let Some(place) = self.wheel.pop(&mut self.places, until) {
             let Some(entry) = self.places.get(place as usize) else { continue };
-            // Seen from the moment at which its list came up, not from now: the clock may have leapt.
-            let came_up = self.wheel.now();
-            let now = now.max(came_up);
+            let reference = self.wheel.now();
             let armed = entry.life.deadlines();
-            let Some((deadline, when)) = entry.next_due(armed, &self.policy, came_up) else { continue };
-            if when > now {
+            let Some((deadline, when)) = entry.next_due(armed, &self.policy, reference) else { continue };
+            if when > reference {
                 // It was renewed since, or its list spans more than its moment.
                 self.wheel.file(&mut self.places, place, when);
                 continue;
             }
             let key = self.layout.key(place, entry.identity.generation(), self.id);
             if let Ok(wants) = self.feed(key, Input::Expired(deadline), None, now) {
-                self.refile(place, now);
+                self.refile(place);
                 return Some((key, deadline, wants));
             }
         }
@@ -350,9 +358,9 @@ impl<S, B> Table<S, B> {
     }
 
     /// Files a place that came up for the deadlines that are left.
-    fn refile(&mut self, place: u32, now: Moment) {
+    fn refile(&mut self, place: u32) {
         let Some(entry) = self.places.get(place as usize) else { return };
-        if let Some((_, when)) = entry.next_due(entry.life.deadlines(), &self.policy, now) {
+        if let Some((_, when)) = entry.next_due(entry.life.deadlines(), &self.policy, self.wheel.now()) {
             self.wheel.file(&mut self.places, place, when);
         }
     }
@@ -401,39 +409,42 @@ impl<S, B> Table<S, B> {
         }
     }
 
-    /// Where the key's connection is. Counts a key that is refused.
-    fn place(&mut self, key: Key) -> Result<u32, InputError> {
-        let located = self.locate(key);
-        match located {
-            Ok(_) => {}
-            Err(InputError::Foreign(_)) => self.audit.foreign += 1,
-            Err(_) => self.audit.stale += 1,
+    /// Counts what is refused.
+    #[cold]
+    fn turn_away(&mut self, error: InputError) -> InputError {
+        match error {
+            InputError::Stale(_) => self.audit.stale += 1,
+            InputError::Foreign(_) => self.audit.foreign += 1,
+            InputError::Refused(_) => self.audit.refused += 1,
         }
-        located
+        error
     }
 
-    #[inline]
-    fn locate(&self, key: Key) -> Result<u32, InputError> {
-        self.entry(key)?;
-        Ok(self.layout.index(key))
-    }
-
-    #[inline]
     fn entry(&self, key: Key) -> Result<&Entry<S>, InputError> {
-        if !key.is_of(self.id) || !self.layout.fits(key) {
-            return Err(InputError::Foreign(key));
-        }
-        let place = self.layout.index(key) as usize;
-        match self.places.get(place) {
-            Some(entry)
-                if entry.identity.generation() == self.layout.generation(key)
-                    && entry.resources.is_some() =>
-            {
-                Ok(entry)
-            }
-            _ => Err(InputError::Stale(key)),
-        }
+        let place = index_of(self.layout, self.id, key)?;
+        let entry = self.places.get(place as usize).ok_or(InputError::Stale(key))?;
+        entry.check(self.layout, key).map(|()| entry)
     }
+}
+
+/// Where the key's connection is, or was.
+#[inline]
+fn index_of(layout: KeyLayout, id: TableId, key: Key) -> Result<u32, InputError> {
+    if key.is_of(id) && layout.fits(key) { Ok(layout.index(key)) } else { Err(InputError::Foreign(key)) }
+}
+
+/// The key's connection, to be changed. Not a method, so that the rest of the table stays at hand.
+#[inline]
+fn find<S>(
+    places: &mut Slab<Entry<S>>,
+    layout: KeyLayout,
+    id: TableId,
+    key: Key,
+) -> Result<(u32, &mut Entry<S>), InputError> {
+    let place = index_of(layout, id, key)?;
+    let entry = places.get_mut(place as usize).ok_or(InputError::Stale(key))?;
+    entry.check(layout, key)?;
+    Ok((place, entry))
 }
 
 /// Output may shrink after the application has said its last word, and not grow.

@@ -47,16 +47,15 @@ impl<'a, S, B> Vacant<'a, S, B> {
     fn begin(self, life: Life, resources: S, now: Moment) -> Key {
         let key = self.key();
         let Self { table, place, generation } = self;
-        let now = now.max(table.wheel.now());
-        let mut entry = Entry::new(generation, life, Some(resources), now);
-        let armed = crate::Deadlines::default();
-        entry.arm(armed, life.deadlines(), super::Progress::Nothing, &table.policy, now);
-        let due = entry.next_due(life.deadlines(), &table.policy, now);
+        let due_time = table.clock.tell(now, &table.wheel);
+        let mut entry = Entry::new(generation, life, Some(resources), table.clock.told());
+        let (none, nothing) = (crate::Deadlines::default(), super::Progress::Nothing);
+        let due = entry.arm(none, life.deadlines(), nothing, &table.policy, due_time, table.wheel.now());
         table.places.insert(entry);
         if table.generations.len() <= place as usize {
             table.generations.push(generation);
         }
-        if let Some((_, when)) = due {
+        if let Some(when) = due {
             table.wheel.file(&mut table.places, place, when);
         }
         table.audit.acquired += 1;

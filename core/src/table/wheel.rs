@@ -55,7 +55,7 @@ impl Wheel {
         Self { heads: [NOWHERE; DUE + 1], occupied: [0; LEVELS], elapsed: 0 }
     }
 
-    /// The latest moment that the wheel was told.
+    /// The moment up to which it has gone through.
     pub(super) const fn now(&self) -> Moment {
         Moment::from_millis(self.elapsed)
     }
