@@ -205,11 +205,16 @@ fn reports_are_json() {
     drop(client);
     assert_eq!(report(&serve)["cause"], "protocol");
 
-    let client = connect(address);
+    // Served first: a connection that is reset before it was accepted never comes into being on some systems.
+    let mut client = connect(address);
+    send(&mut client, GET);
+    says(&mut client, "200 OK", "keep-alive");
     socket2::SockRef::from(client.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
     let reset = report(&serve);
-    assert_eq!(reset["cause"], "peer-reset", "{reset}");
+    // Under Wine a receive that comes before the event says 0, as after a FIN.
+    let wine = cfg!(windows) && reset["cause"] == "peer-finished";
+    assert!(reset["cause"] == "peer-reset" || wine, "{reset}");
     if cfg!(target_os = "linux") {
         assert_eq!(
             (&reset["raw_name"], &reset["raw_number"]),
