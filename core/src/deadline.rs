@@ -10,7 +10,7 @@ pub enum Deadline {
     Idle,
     /// The OS is to take queued output. Renewed by each byte sent.
     Stall,
-    /// One half has ended: the other one is to move or end. Renewed by each byte.
+    /// One half has ended, or the OS has hung up: what is left is to move or end. Renewed by each byte.
     HalfClosed,
     /// A closing plan is to be over. Not renewed, neither by the peer nor by us.
     DrainTotal,

@@ -199,6 +199,10 @@ fn deadlines() {
     ends(&script, timed_out(Timeout::HalfClosed), None, Close::Reset);
     let script = [close(Plan::Finish), said(ShutDown), late(Deadline::HalfClosed)];
     ends(&script, timed_out(Timeout::HalfClosed), None, Close::Plain);
+    // The OS has hung up, no call has said why, and nobody reads.
+    let paused = [Input::Command(Command::Pause), hint(Hint::ABORT), said(NoError)];
+    let script = [&paused[..], &[late(Deadline::HalfClosed)]].concat();
+    ends(&script, (Cause::PeerReset, Inferred), None, Close::Reset);
 
     let closed = (Cause::LocalClose, Certain);
     let (fin, total) = (said(ShutDown), late(Deadline::DrainTotal));

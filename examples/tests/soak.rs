@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use hangup::{Cause, Plan, Policy};
 use hangup_examples::chaos::{self, Act, Begun, Dialect};
 use hangup_examples::serve::http::Limits;
@@ -169,7 +170,7 @@ impl End {
 }
 
 fn soak(trigger: Trigger, connections: usize, duration: Duration) {
-    let (descriptors, begin, cpu) = (descriptors(), Instant::now(), cpu_time());
+    let (descriptors, begin, cpu) = (descriptors(), Instant::now(), ProcessTime::now());
     let (sender, ended) = channel();
     let web = Web::new(Limits::default(), 64 * 1024);
     let echo_server = Running::start(trigger, policy(), Echo::new(), sender.clone());
@@ -205,8 +206,8 @@ fn soak(trigger: Trigger, connections: usize, duration: Duration) {
     eprintln!("\n{tally}\n{}\n{}", summaries[0], summaries[1]);
     eprintln!("{ledger}");
     let seconds = begin.elapsed().as_secs_f64();
-    let cpu = cpu_time().zip(cpu).map(|(after, before)| (after - before).as_secs_f64() / seconds);
-    eprintln!("{trigger:?}: {seconds:.1} s, {rounds} rounds, {cpu:.2?} of a processor, peak {:?}\n", peak());
+    let cpu = cpu.elapsed().as_secs_f64() / seconds;
+    eprintln!("{trigger:?}: {seconds:.1} s, {rounds} rounds, {cpu:.2} of a processor, peak {:?}\n", peak());
 
     assert_eq!(tally.failed, 0, "clients that were not served as they should be");
     assert_eq!(ledger.wrong, Vec::<String>::new(), "reports that do not fit what the client did");
@@ -310,17 +311,16 @@ fn idle(trigger: Trigger) {
     thread::sleep(Duration::from_millis(500));
     assert_eq!(server.handle.open(), 4 * EACH, "{trigger:?}: all are still there");
 
-    let (begin, rounds, cpu) = (Instant::now(), server.handle.rounds(), cpu_time());
+    let (begin, rounds, cpu) = (Instant::now(), server.handle.rounds(), ProcessTime::now());
     thread::sleep(Duration::from_secs(2));
     let rounds = server.handle.rounds() - rounds;
-    let cpu = cpu_time().zip(cpu).map(|(after, before)| after - before);
-    let share = cpu.map(|cpu| cpu.as_secs_f64() / begin.elapsed().as_secs_f64());
+    let share = cpu.elapsed().as_secs_f64() / begin.elapsed().as_secs_f64();
     eprintln!(
-        "{trigger:?}: {} connections idle for 2 s: {rounds} rounds, {share:.5?} of a processor",
+        "{trigger:?}: {} connections idle for 2 s: {rounds} rounds, {share:.5} of a processor",
         4 * EACH
     );
     assert!(rounds <= 20, "{trigger:?}: {rounds} rounds without anything to do");
-    assert!(share.is_none_or(|share| share < 0.02), "{trigger:?}: {share:?} of a processor for nothing");
+    assert!(share < 0.02, "{trigger:?}: {share} of a processor for nothing");
 
     drop(clients);
     let summary = server.stop();
@@ -368,20 +368,4 @@ fn peak() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().to_owned())
-}
-
-/// The processor time of this process, where that is easily told.
-#[cfg(unix)]
-fn cpu_time() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::try_from(time).ok()
-}
-
-/// Under Wine there is a `/proc`, where it is counted in hundredths of a second.
-#[cfg(not(unix))]
-fn cpu_time() -> Option<Duration> {
-    let status = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, fields) = status.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
-    Some(Duration::from_millis(10 * (fields.next()? + fields.next()?)))
 }

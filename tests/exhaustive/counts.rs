@@ -10,14 +10,14 @@ type Pins = ((usize, usize), Option<(usize, usize)>);
 /// To be changed together with a rule, never without.
 const fn pins(personality: Personality) -> Pins {
     match personality {
-        Personality::EpollLevel => ((198_288, 2_483_337), Some((834_080, 15_647_910))),
-        Personality::EpollEdge => ((55_670, 552_954), Some((333_262, 5_697_867))),
-        Personality::Kqueue => ((88_986, 886_864), Some((784_904, 14_661_409))),
-        Personality::AfdOneShot => ((83_156, 835_718), Some((709_514, 13_393_100))),
+        Personality::EpollLevel => ((199_800, 2_498_945), Some((820_264, 15_289_038))),
+        Personality::EpollEdge => ((56_206, 556_306), Some((329_158, 5_578_575))),
+        Personality::Kqueue => ((89_722, 892_964), Some((770_448, 14_296_773))),
+        Personality::AfdOneShot => ((83_772, 841_282), Some((695_802, 13_050_164))),
         Personality::Iocp => ((561_984, 5_798_516), None),
         Personality::IocpSkip => ((742_984, 7_823_772), None),
-        Personality::Uring => ((848_084, 8_250_073), None),
-        Personality::UringMultishot => ((2_007_636, 19_577_443), None),
+        Personality::Uring => ((852_282, 8_287_797), None),
+        Personality::UringMultishot => ((2_022_150, 19_701_429), None),
     }
 }
 

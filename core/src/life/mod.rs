@@ -257,7 +257,9 @@ impl Life {
         let linger = self.plan() == Some(Plan::Linger);
         let whole = match self.phase() {
             Phase::ConnectDue | Phase::Connecting | Phase::ConnectHinted => Some(Deadline::Connect),
-            Phase::Open if receive.is_over() || send.is_over() => Some(Deadline::HalfClosed),
+            Phase::Open if receive.is_over() || send.is_over() || self.memory().contains(Memory::HUNG_UP) => {
+                Some(Deadline::HalfClosed)
+            }
             Phase::Open if receive == ReceiveHalf::Open && !send.has_output() => Some(Deadline::Idle),
             Phase::Open => None,
             Phase::Closing => Some(Deadline::DrainTotal),

@@ -526,12 +526,20 @@ fn on_expired(life: Life, deadline: Deadline) -> Option<Life> {
         Deadline::Stall => {
             given_up(drained(timed_out(Timeout::Stall), DrainEnd::Stalled).with(Some(Plan::Abort)))
         }
-        Deadline::HalfClosed => match life.send_half() {
-            SendHalf::FinSent | SendHalf::Failed | SendHalf::Shut => given_up(timed_out(Timeout::HalfClosed)),
-            SendHalf::Idle | SendHalf::Queued | SendHalf::FinQueued | SendHalf::FinDue => {
-                given_up(timed_out(Timeout::HalfClosed).with(Some(Plan::Abort)))
+        Deadline::HalfClosed => {
+            // The application never read up to the call that would have said so: the hint is all there is.
+            let life = if life.memory().contains(Memory::SUSPECT) {
+                blame(life, unnamed(life), Certainty::Inferred)
+            } else {
+                timed_out(Timeout::HalfClosed)
+            };
+            match life.send_half() {
+                SendHalf::FinSent | SendHalf::Failed | SendHalf::Shut => given_up(life),
+                SendHalf::Idle | SendHalf::Queued | SendHalf::FinQueued | SendHalf::FinDue => {
+                    given_up(life.with(Some(Plan::Abort)))
+                }
             }
-        },
+        }
         Deadline::DrainTotal => match life.send_half() {
             // Our output is out and so is our FIN: a plain close loses nothing of it.
             SendHalf::FinSent if life.phase() == Phase::Closing => {

@@ -1,8 +1,8 @@
 //! What must hold in every state, whatever has happened.
 
 use hangup::{
-    Answer, Cause, Command, Deadline, Fault, Input, Life, More, Operation, Outcome, Owed, Phase, Plan,
-    ReceiveHalf, SendHalf,
+    Answer, Cause, Command, Deadline, Fault, Input, Life, Memory, More, Operation, Outcome, Owed, Phase,
+    Plan, ReceiveHalf, SendHalf,
 };
 
 use crate::kernel::{Held, Stage};
@@ -40,6 +40,8 @@ pub enum Violation {
     Deaf,
     /// I14: a wakeup after which everything is as before.
     Spin,
+    /// I18: the OS has hung up, and nothing bounds how long the application may leave it at that.
+    Endless,
     /// I18: the connection is closing, the application does nothing, the peer is silent, and release cannot be
     /// reached.
     Stuck,
@@ -64,6 +66,7 @@ impl core::fmt::Display for Violation {
             Self::FalseEnd => f.write_str("the cause is certain, and wrong (I11)"),
             Self::Deaf => f.write_str("something happened and nothing will say so (I13)"),
             Self::Spin => f.write_str("a wakeup that changes nothing (I14)"),
+            Self::Endless => f.write_str("hung up, and no deadline is armed (I18)"),
             Self::Stuck => f.write_str("release cannot be reached (I18)"),
         }
     }
@@ -98,6 +101,12 @@ impl World {
         }
         if matches!(life.send_half(), SendHalf::FinDue | SendHalf::FinSent) && self.output {
             return Err(Violation::FinBeforeFlush);
+        }
+        if life.phase() == Phase::Open && life.memory().contains(Memory::HUNG_UP) {
+            let disarmed = rules.sabotage.and_then(Sabotage::disarmed);
+            if life.deadlines().whole.is_none_or(|deadline| Some(deadline) == disarmed) {
+                return Err(Violation::Endless);
+            }
         }
         // Where the OS forgets, the machine can only know what it was told.
         if !rules.spurious && (self.told || !rules.personality.forgets_errors()) {
