@@ -284,6 +284,9 @@ pub(crate) const fn of_connect_fault(fault: Fault) -> (Cause, Certainty) {
         (Cause::Unreachable, Certainty::Certain)
     } else if matches!(fault, Fault::PermissionDenied | Fault::Unsupported) {
         (Cause::LocalError, Certainty::Certain)
+    } else if matches!(fault, Fault::NotConnected) {
+        // No connect says so. The connection was made, and was reset before anybody looked.
+        (Cause::PeerReset, Certainty::Inferred)
     } else {
         of_fault(fault, FinSeen::No)
     }

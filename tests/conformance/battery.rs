@@ -33,29 +33,11 @@ pub(crate) struct Case {
     pub(crate) only_on: Option<(&'static str, &'static str)>,
     /// Why it needs a process of its own.
     pub(crate) alone: Option<&'static str>,
-    /// A fault of the library that is known, and for which the case may fail until it is mended.
-    pub(crate) known: Option<Known>,
-}
-
-/// Where a fault of the library shows, and what it is.
-#[derive(Clone, Copy)]
-pub(crate) enum Known {
-    Everywhere(&'static str),
-    OnWindows(&'static str),
-    /// On subjects with this in their names.
-    On(&'static str, &'static str),
 }
 
 impl Case {
     pub(crate) const fn new(name: &'static str, run: fn(&Stage), linux: &'static [End]) -> Self {
-        Self {
-            name,
-            run,
-            expected: Expected { linux, windows: None },
-            only_on: None,
-            alone: None,
-            known: None,
-        }
+        Self { name, run, expected: Expected { linux, windows: None }, only_on: None, alone: None }
     }
 
     /// Where Windows differs, and why. `documented`: what a real one is said to do, which nobody has run.
@@ -75,19 +57,6 @@ impl Case {
 
     pub(crate) const fn alone(self, why: &'static str) -> Self {
         Self { alone: Some(why), ..self }
-    }
-
-    pub(crate) const fn known(self, known: Known) -> Self {
-        Self { known: Some(known), ..self }
-    }
-
-    fn known_on(&self, subject: &dyn Subject) -> Option<&'static str> {
-        match self.known {
-            Some(Known::Everywhere(fault)) => Some(fault),
-            Some(Known::On(part, fault)) => subject.name().contains(part).then_some(fault),
-            Some(Known::OnWindows(fault)) => cfg!(windows).then_some(fault),
-            None => None,
-        }
     }
 
     fn is_possible(&self) -> bool {
@@ -208,13 +177,7 @@ pub(crate) fn run(subject: &'static dyn Subject, test: &str) {
 fn run_here(subject: &'static dyn Subject, case: &'static Case) -> Option<String> {
     let seed = env::var(SEED).ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let stage = Stage { subject, case, seed, pages: Mutex::default() };
-    let panic = catch_unwind(AssertUnwindSafe(|| (case.run)(&stage))).err();
-    if let Some(fault) = case.known_on(subject) {
-        let still = if panic.is_some() { "known" } else { "known, and it did not show" };
-        println!("{}, {}: {still}: {fault}", case.name, subject.name());
-        return None;
-    }
-    let panic = panic?;
+    let panic = catch_unwind(AssertUnwindSafe(|| (case.run)(&stage))).err()?;
     let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
     let mut message = format!("{}, {}, seed {seed}: {}\n", case.name, subject.name(), said.unwrap_or("?"));
     for (at, page) in lock(&stage.pages).iter().enumerate() {

@@ -43,6 +43,8 @@ pub(crate) struct Core {
     epoch: Instant,
     /// Connections to be looked at without an event.
     pub(crate) again: VecDeque<Key>,
+    /// How many of them have their turn in this round.
+    pub(crate) turns: usize,
     /// Connections that have ended and whose reports have not been fetched.
     pub(crate) done: VecDeque<Done>,
     /// Where discarded input goes.
@@ -158,6 +160,7 @@ impl<S> Driver<S> {
             now: Moment::EPOCH,
             epoch: Instant::now(),
             again: VecDeque::new(),
+            turns: 0,
             done: VecDeque::new(),
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
         };
@@ -226,6 +229,7 @@ impl<S> Driver<S> {
         while let Some((key, _deadline, _wants)) = self.core.table.expire(self.core.now) {
             self.core.settle(key);
         }
+        self.core.turns = self.core.again.len();
     }
 
     /// The connection that an event is about, if there is something for the application to do: read, write,
@@ -240,6 +244,9 @@ impl<S> Driver<S> {
     }
 
     /// A connection with something to do that no event will announce. Ask until it is `None`, once a round.
+    ///
+    /// Each has one turn between two [`tick`](Self::tick)s: whoever still has something to do after it waits for the
+    /// next round, which begins at once ([`timeout`](Self::timeout) is zero).
     pub fn again(&mut self) -> Option<Guard<'_, S>> {
         let (key, work) = self.core.next_again()?;
         self.lend(key, work)
@@ -251,7 +258,7 @@ impl<S> Driver<S> {
     ///
     /// [`InputError`] if the key is stale or foreign.
     pub fn get(&mut self, key: Key) -> Result<Guard<'_, S>, InputError> {
-        self.core.table.life(key)?;
+        self.core.table.get_mut(key)?;
         self.lend(key, Work::default()).ok_or(InputError::Stale(key))
     }
 

@@ -85,10 +85,13 @@ pub(crate) fn connect_begun(result: &io::Result<()>) -> (Answer, Option<RawCode>
     }
 }
 
-/// The verdict on a connect: no pending error *and* a peer's name mean that it succeeded.
+/// The verdict on a connect: no pending error *and* a peer's name mean that it succeeded. With neither it is still
+/// under way, unless the event that asks for the verdict speaks of an end: AFD takes the error of a connection
+/// that was reset right after it was made, and leaves the flag.
 pub(crate) fn connect_ended(
     pending: io::Result<Option<io::Error>>,
     named: io::Result<()>,
+    hint: Hint,
 ) -> (Answer, Option<RawCode>) {
     match (pending, named) {
         (Ok(Some(error)) | Err(error), _) => {
@@ -96,6 +99,7 @@ pub(crate) fn connect_ended(
             (Answer::ConnectFailed(fault), code)
         }
         (Ok(None), Ok(())) => (Answer::Connected, None),
+        (Ok(None), Err(error)) if hint.is_alarming() => (Answer::ConnectFailed(fault(&error).0), None),
         (Ok(None), Err(_)) => (Answer::ConnectBlocked, None),
     }
 }

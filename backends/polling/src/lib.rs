@@ -7,7 +7,7 @@
 //! use std::io::Read;
 //! use std::sync::Arc;
 //! use hangup::{Plan, Policy};
-//! use hangup_polling::{Acceptor, Driver};
+//! use hangup_polling::{Acceptor, Driver, Guard};
 //! use polling::{Events, Poller};
 //!
 //! let poller = Arc::new(Poller::new()?);
@@ -23,12 +23,12 @@
 //!         if acceptor.event(&event) {
 //!             continue;
 //!         }
-//!         let Some(mut conn) = net.guard(&event) else { continue };
-//!         match conn.io.read(conn.state) {
-//!             Ok(0) => conn.io.close(Plan::Flush), // the peer has finished, and so do we
-//!             Ok(_) => {}                          // something of use
-//!             Err(_) => {}                         // later, or over: the driver knows which
+//!         if let Some(conn) = net.guard(&event) {
+//!             serve(conn);
 //!         }
+//!     }
+//!     while let Some(conn) = net.again() {
+//!         serve(conn); // what no event will announce any more
 //!     }
 //!     while let Some((stream, _peer)) = acceptor.accept()? {
 //!         net.accept(stream, [0; 4096])?;
@@ -37,12 +37,19 @@
 //!         println!("{}", ended.report);
 //!     }
 //! }
+//!
+//! fn serve(Guard { mut io, state: buffer }: Guard<'_, [u8; 4096]>) {
+//!     match io.read(buffer) {
+//!         Ok(0) => io.close(Plan::Flush), // the peer has finished, and so do we
+//!         Ok(_) => {}                     // something of use
+//!         Err(_) => {}                    // later, or over: the driver knows which
+//!     }
+//! }
 //! # #[allow(unreachable_code)]
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With an edge-triggered driver, and after a hang-up, there is also [`Driver::again`] to be asked each round;
-//! `examples/echo` in the repository shows all of it in fewer than sixty lines.
+//! `examples/echo` in the repository also answers, in fewer than sixty lines.
 //!
 //! | file | what is in it |
 //! |---|---|

@@ -49,10 +49,15 @@ impl Core {
         self.prepare(key, hint, was_connecting)
     }
 
-    /// The next connection of the list that has something to do.
+    /// The next connection of the list that has something to do, and has not had its turn in this round.
     pub(crate) fn next_again(&mut self) -> Option<(Key, Work)> {
-        for _ in 0..self.again.len() {
+        while let Some(turns) = self.turns.checked_sub(1) {
+            self.turns = turns;
             let key = self.again.pop_front()?;
+            // It may have ended since; that is no use of a stale key by anybody.
+            if self.table.life(key).is_err() {
+                continue;
+            }
             if let Ok(socket) = self.table.get_mut(key) {
                 socket.again = false;
                 if let Some(work) = self.prepare(key, Hint::NONE, false) {
@@ -78,7 +83,7 @@ impl Core {
     fn look(&mut self, key: Key, hint: Hint) {
         let Ok(wants) = self.table.wants(key) else { return };
         if wants.confirm {
-            self.confirm(key);
+            self.confirm(key, hint);
         }
         if wants.inquire {
             self.inquire(key, hint);
@@ -113,7 +118,7 @@ impl Core {
             } = wants;
             debug_assert_eq!(cancel, Cancels::default(), "readiness leaves nothing in flight");
             if confirm {
-                self.confirm(key);
+                self.confirm(key, Hint::NONE);
             } else if register {
                 self.register(key);
             } else if inquire {
@@ -133,9 +138,9 @@ impl Core {
         }
     }
 
-    fn confirm(&mut self, key: Key) {
+    fn confirm(&mut self, key: Key, hint: Hint) {
         let Some(stream) = self.stream(key) else { return };
-        let (answer, code) = input::connect_ended(stream.take_error(), stream.peer_addr().map(drop));
+        let (answer, code) = input::connect_ended(stream.take_error(), stream.peer_addr().map(drop), hint);
         self.answer(key, answer, code);
     }
 

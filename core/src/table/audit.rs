@@ -1,5 +1,7 @@
 //! Conservation: what came in is what went out and what is held.
 
+use super::InputError;
+
 /// What a table has taken in, given back and turned away since it was made.
 ///
 /// At every moment: acquired = released + [`held`](Audit::held), and
@@ -26,6 +28,17 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// Counts what is refused.
+    #[cold]
+    pub(super) fn turn_away(&mut self, error: InputError) -> InputError {
+        match error {
+            InputError::Stale(_) => self.stale += 1,
+            InputError::Foreign(_) => self.foreign += 1,
+            InputError::Refused(_) => self.refused += 1,
+        }
+        error
+    }
+
     /// Connections that are in the table.
     #[must_use]
     pub fn held(&self) -> usize {

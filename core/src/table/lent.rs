@@ -159,7 +159,7 @@ impl<S, B> Table<S, B> {
         let current = operation
             .ok_or(InputError::Stale(key))
             .and_then(|operation| self.check_current(&operation).map(|()| operation));
-        current.map_err(|error| self.turn_away(error))
+        current.map_err(|error| self.audit.turn_away(error))
     }
 
     /// Whether the operation is the one of its kind that is in flight.
@@ -191,7 +191,7 @@ impl<S, B> Table<S, B> {
         };
         if operation == Operation::Release || lent().is_some() {
             let error = self.life(key).map_or_else(|error| error, |life| Refused { input, life }.into());
-            return Err(self.turn_away(error));
+            return Err(self.audit.turn_away(error));
         }
         Ok(())
     }
@@ -280,12 +280,12 @@ impl<S, B> Table<S, B> {
     ) -> Result<Settled<B>, InputError> {
         let (key, input) = (operation.key, Input::Outcome(outcome));
         if let Err(error) = self.check_current(&operation) {
-            return Err(self.turn_away(error));
+            return Err(self.audit.turn_away(error));
         }
         if let Outcome::Immediate(answer) | Outcome::Completed(answer, _) = outcome {
             if answer.operation() != operation.operation {
                 let error = self.life(key).map_or_else(|error| error, |life| Refused { input, life }.into());
-                return Err(self.turn_away(error));
+                return Err(self.audit.turn_away(error));
             }
         }
         let wants = self.feed(key, input, code, now)?;

@@ -42,8 +42,8 @@ use crate::{
 /// | **ask** | [`wants`](Self::wants), [`life`](Self::life), [`get`](Self::get), [`next_deadline`](Self::next_deadline), [`audit`](Self::audit): change nothing |
 /// | **end** | [`release`](Self::release), once, when [`Wants::release`] says so |
 ///
-/// A key whose connection was released, or that belongs to another table, is refused by every method, counted
-/// and changes nothing.
+/// A key whose connection was released, or that belongs to another table, is refused by every method and changes
+/// nothing. Methods with `&mut self` count it ([`Audit::stale`], [`Audit::foreign`]).
 ///
 /// No method hands out a `&mut Life`: two of them could be swapped.
 ///
@@ -198,12 +198,12 @@ impl<S, B> Table<S, B> {
     ) -> Result<Wants, InputError> {
         let (place, entry) = match find(&mut self.places, self.layout, self.id, key) {
             Ok(found) => found,
-            Err(error) => return Err(self.turn_away(error)),
+            Err(error) => return Err(self.audit.turn_away(error)),
         };
         let before = entry.life;
         let Some(after) = before.step(input).ok().filter(|_| !is_too_late(before, entry.pending(), input))
         else {
-            return Err(self.turn_away(Refused { input, life: before }.into()));
+            return Err(self.audit.turn_away(Refused { input, life: before }.into()));
         };
         entry.count(input);
         entry.push(input);
@@ -270,8 +270,10 @@ impl<S, B> Table<S, B> {
     ///
     /// [`InputError`] if the key is stale or foreign.
     pub fn get_mut(&mut self, key: Key) -> Result<&mut S, InputError> {
-        let (_, entry) = find(&mut self.places, self.layout, self.id, key)?;
-        entry.resources.as_mut().ok_or(InputError::Stale(key))
+        match find(&mut self.places, self.layout, self.id, key) {
+            Ok((_, entry)) => entry.resources.as_mut().ok_or(InputError::Stale(key)),
+            Err(error) => Err(self.audit.turn_away(error)),
+        }
     }
 
     /// Output that the application holds and the OS has not taken, as far as the table was told, in bytes.
@@ -292,7 +294,7 @@ impl<S, B> Table<S, B> {
     pub fn release(&mut self, key: Key, now: Moment) -> Result<Released<S>, ReleaseError> {
         let (place, entry) = match find(&mut self.places, self.layout, self.id, key) {
             Ok(found) => found,
-            Err(error) => return Err(self.turn_away(error).into()),
+            Err(error) => return Err(self.audit.turn_away(error).into()),
         };
         let not_yet = ReleaseError::NotYet(entry.life);
         let released = Input::Outcome(Outcome::Immediate(Answer::Released));
@@ -407,17 +409,6 @@ impl<S, B> Table<S, B> {
             KeyLayout::WIDE => Key::from_bits(token as u64),
             layout => layout.key_of_place(token as u64, self.id),
         }
-    }
-
-    /// Counts what is refused.
-    #[cold]
-    fn turn_away(&mut self, error: InputError) -> InputError {
-        match error {
-            InputError::Stale(_) => self.audit.stale += 1,
-            InputError::Foreign(_) => self.audit.foreign += 1,
-            InputError::Refused(_) => self.audit.refused += 1,
-        }
-        error
     }
 
     fn entry(&self, key: Key) -> Result<&Entry<S>, InputError> {

@@ -218,10 +218,8 @@ impl<S: Service> Server<S> {
             for event in events.iter() {
                 self.event(&event);
             }
-            // What cannot wait for an event. Whoever still has something to do after its turn waits for the
-            // next round.
-            for _ in 0..self.driver.len() {
-                let Some(guard) = self.driver.again() else { break };
+            // What cannot wait for an event.
+            while let Some(guard) = self.driver.again() {
                 serve(&mut self.service, guard);
             }
             self.accept()?;

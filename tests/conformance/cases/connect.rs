@@ -8,12 +8,8 @@ use hangup_testkit::peer::{Act, Doorway, How, Line, Peer, Wiring};
 
 use super::{got_all, millis, we_got};
 use crate::app::Behaviour;
-use crate::battery::{Case, Known, Stage};
+use crate::battery::{Case, Stage};
 use crate::expect::{CLEAN, RESET, RESET_HINTED, certain};
-
-const NO_VERDICT: Known = Known::OnWindows(
-    "an abort while connecting leaves neither an error nor a name: the adapter takes that for `still connecting`",
-);
 
 pub(super) const CASES: &[Case] = &[
     Case::new("connect/data_both_ways", data_both_ways, &[CLEAN]),
@@ -24,9 +20,11 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case::new("connect/refused", refused, &[certain(Cause::Refused)]),
     Case::new("connect/impossible_address", impossible_address, &[certain(Cause::Unreachable)]),
-    Case::new("connect/reset_before_verdict", reset_before_verdict, &[RESET])
-        .windows(&[RESET_HINTED], &[RESET], "no pending error, and no name of the peer either")
-        .known(NO_VERDICT),
+    Case::new("connect/reset_before_verdict", reset_before_verdict, &[RESET]).windows(
+        &[RESET_HINTED],
+        &[RESET],
+        "no pending error, and no name of the peer either",
+    ),
     Case::new("connect/finished_before_verdict", finished_before_verdict, &[CLEAN]),
     Case::new("connect/deadline", deadline, &[certain(Cause::TimedOut(Timeout::Connect))]),
     Case::new("connect/close_before_verdict", close_before_verdict, &[certain(Cause::LocalClose)]),

@@ -14,6 +14,7 @@ mod stale;
 
 use std::time::Duration;
 
+use hangup::{Life, Memory, SendHalf};
 use hangup_testkit::peer::{How, Seen, digest};
 
 use crate::app::Observed;
@@ -52,6 +53,11 @@ fn got_all(seen: &Seen, seed: u64, count: u64) {
 #[track_caller]
 fn got_reset(seen: &Seen) {
     assert!(seen.is_failed() || cfg!(windows) && seen.how == How::End, "no reset: {seen:?}");
+}
+
+/// Whether the loss was noticed: a failed half where some call named it, else what the event said.
+fn over_at_the_os(life: Life) -> bool {
+    life.send_half() == SendHalf::Failed || life.memory().contains(Memory::HUNG_UP)
 }
 
 /// We read `count` bytes of the content of `seed`.

@@ -7,15 +7,13 @@ use hangup_testkit::peer::{Act, Doorway, How};
 
 use super::we_got;
 use crate::app::Behaviour;
-use crate::battery::{Case, Known, Stage};
+use crate::battery::{Case, Stage};
 use crate::expect::{CLEAN, certain};
 use crate::running::{Deferred, PATIENCE};
 
-const UNCOUNTED: Known = Known::Everywhere("Driver::get refuses such a key, but does not count it");
-
 pub(super) const CASES: &[Case] = &[
-    Case::new("stale/key_of_an_ended_connection", key_of_an_ended_connection, &[CLEAN]).known(UNCOUNTED),
-    Case::new("stale/key_of_another_loop", key_of_another_loop, &[CLEAN]).known(UNCOUNTED),
+    Case::new("stale/key_of_an_ended_connection", key_of_an_ended_connection, &[CLEAN]),
+    Case::new("stale/key_of_another_loop", key_of_another_loop, &[CLEAN]),
     Case::new("stale/keys_are_not_reused", keys_are_not_reused, &[CLEAN]),
     Case::new(
         "stale/number_reused_within_a_batch",
