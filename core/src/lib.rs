@@ -67,6 +67,7 @@
 extern crate alloc;
 
 mod accept;
+mod buffer;
 mod cause;
 mod codes;
 mod deadline;
@@ -83,6 +84,7 @@ mod report;
 mod table;
 
 pub use crate::accept::{AcceptJudge, AcceptVerdict};
+pub use crate::buffer::{Buffer, Pool};
 pub use crate::cause::{Blame, Cause, Certainty, Timeout, Who};
 pub use crate::codes::{Os, RawCode, Space};
 pub use crate::deadline::{Deadline, Deadlines};

@@ -79,7 +79,6 @@ pub(crate) struct Observed {
     pub(crate) blocked: bool,
     pub(crate) read_error: Option<ErrorKind>,
     pub(crate) write_error: Option<ErrorKind>,
-    pub(crate) last_input: Option<Instant>,
     pub(crate) ended: Option<Ended>,
 }
 
@@ -228,7 +227,6 @@ impl App {
         self.page.note(self.number, |seen| {
             seen.received += bytes.len() as u64;
             seen.digest.add(bytes);
-            seen.last_input = Some(Instant::now());
             all = seen.received;
         });
         if let Some(act) = self.behaviour.first_input.as_ref().and_then(|first| first.take()) {
