@@ -39,7 +39,8 @@ pub struct Config {
     pub servers: Vec<(SocketAddr, Dialect)>,
     /// So many connections at a time.
     pub connections: usize,
-    /// So long; then what has begun is finished.
+    /// So long, from when there were that many at once (on a busy machine that takes a while); then what has
+    /// begun is finished.
     pub duration: Duration,
     /// So many connections at most.
     pub count: u64,
@@ -92,9 +93,16 @@ pub fn run(config: &Config, mut begun: impl FnMut(Begun)) -> Tally {
         tally: Tally::default(),
         started: 0,
     };
-    let end = Instant::now() + config.duration;
+    let begin = Instant::now();
+    let mut full = None;
     loop {
-        let goes_on = Instant::now() < end && chaos.started < config.count;
+        if chaos.tally.peak >= config.connections {
+            full.get_or_insert_with(Instant::now);
+        }
+        let in_time = full.map_or(begin.elapsed() < config.duration + config.patience, |full| {
+            full.elapsed() < config.duration
+        });
+        let goes_on = in_time && chaos.started < config.count;
         if goes_on {
             chaos.start(&mut begun);
         }
