@@ -37,17 +37,15 @@ impl KeyLayout {
         (1 << self.generation_bits) - 1
     }
 
+    #[inline]
     pub(crate) fn key(self, index: u32, generation: u32, table: TableId) -> Key {
         let place = u64::from(generation) << self.index_bits | u64::from(index);
         Key(u64::from(table.0.get()) << TABLE_SHIFT | place)
     }
 
+    #[inline]
     pub(crate) const fn index(self, key: Key) -> u32 {
         low(key.0, self.index_bits)
-    }
-
-    pub(crate) const fn generation(self, key: Key) -> u32 {
-        low(key.0 >> self.index_bits, self.generation_bits)
     }
 
     /// Whether the key's bits between generation and table are 0.
@@ -129,7 +127,7 @@ mod tests {
                         let table = TableId::from_number(number);
                         let key = layout.key(index, generation, table);
                         assert_eq!(layout.index(key), index);
-                        assert_eq!(layout.generation(key), generation);
+                        assert_eq!(u64::from(generation), layout.place(key) >> layout.index_bits);
                         assert!(key.is_of(table) && layout.fits(key));
                         assert_eq!(layout.key_of_place(layout.place(key), table), key);
                         assert_ne!(key.to_bits(), u64::MAX);

@@ -52,6 +52,7 @@ const EVENTS: u32 = 8;
 
 impl Log {
     /// Adds what happened, if it is worth a letter.
+    #[inline]
     pub fn push(&mut self, input: Input) {
         let Some(letter) = letter(input) else { return };
         let number = u64::from(NUMBERS.get(usize::from(letter)).copied().unwrap_or(0));
@@ -118,6 +119,7 @@ fn hint_letter(hint: Hint) -> Option<u8> {
         .find_map(|(flag, letter)| hint.contains(flag).then_some(letter))
 }
 
+#[inline]
 fn answer_letter(answer: Answer) -> Option<u8> {
     Some(match answer {
         Answer::RegisterFailed(_) => b'i',

@@ -48,6 +48,18 @@ macro_rules! field {
         impl $name {
             /// Every value, in the order of the enum.
             pub const ALL: &'static [Self] = &[Self::$first, $( Self::$variant, )+];
+
+            /// By number: a load, where a match would compare with one number after the other.
+            const BY_NUMBER: [Self; 1 << $width] = {
+                let mut values = [Self::$first; 1 << $width];
+                $(
+                    #[allow(clippy::indexing_slicing, reason = "ran when it was compiled")]
+                    {
+                        values[$number] = Self::$variant;
+                    }
+                )+
+                values
+            };
         }
 
         impl $crate::life::field::Field for $name {
@@ -61,11 +73,8 @@ macro_rules! field {
 
             #[inline]
             fn from_bits(bits: u64) -> Self {
-                #[allow(clippy::wildcard_enum_match_arm, reason = "a number, not an enum")]
-                match bits {
-                    $( $number => Self::$variant, )+
-                    _ => Self::$first,
-                }
+                #[allow(clippy::cast_possible_truncation, reason = "a few bits")]
+                Self::BY_NUMBER.get(bits as usize).copied().unwrap_or(Self::$first)
             }
 
             fn is_valid(bits: u64) -> bool {

@@ -74,6 +74,7 @@ impl Life {
     ///
     /// [`Refused`] if the input has no row in this state: it came late, twice, or at the wrong time.
     /// Nothing has changed then.
+    #[inline]
     pub fn step(self, input: Input) -> Result<Self, Refused> {
         transition::step(self, input).ok_or(Refused { input, life: self })
     }
@@ -154,42 +155,49 @@ impl Life {
 
     /// How the adapter's OS mechanism reports.
     #[must_use]
+    #[inline]
     pub fn mechanism(self) -> Mechanism {
         self.get()
     }
 
     /// What the peer's end of stream does to our half.
     #[must_use]
+    #[inline]
     pub fn on_peer_finish(self) -> OnPeerFinish {
         self.get()
     }
 
     /// Where the connection as a whole is.
     #[must_use]
+    #[inline]
     pub fn phase(self) -> Phase {
         self.get()
     }
 
     /// The direction from the peer to us.
     #[must_use]
+    #[inline]
     pub fn receive_half(self) -> ReceiveHalf {
         self.get()
     }
 
     /// The direction from us to the peer.
     #[must_use]
+    #[inline]
     pub fn send_half(self) -> SendHalf {
         self.get()
     }
 
     /// The strongest closing plan so far.
     #[must_use]
+    #[inline]
     pub fn plan(self) -> Option<Plan> {
         self.get()
     }
 
     /// Why the connection ends, once that is decided.
     #[must_use]
+    #[inline]
     pub fn cause(self) -> Option<Cause> {
         self.get()
     }
@@ -202,34 +210,40 @@ impl Life {
 
     /// How a graceful closing plan ended.
     #[must_use]
+    #[inline]
     pub fn drain_end(self) -> Option<DrainEnd> {
         self.get()
     }
 
     /// The registration with the poller.
     #[must_use]
+    #[inline]
     pub fn registration(self) -> Registration {
         self.get()
     }
 
     /// Whether the OS is to be asked for a pending error.
     #[must_use]
+    #[inline]
     pub fn inquiry(self) -> Inquiry {
         self.get()
     }
 
     /// What hints have said.
     #[must_use]
+    #[inline]
     pub fn memory(self) -> Memory {
         self.get()
     }
 
     /// What the OS owes for an operation. Operations without a slot are always idle.
     #[must_use]
+    #[inline]
     pub fn slot(self, operation: Operation) -> Slot {
         Slot::read(self.0, operation)
     }
 
+    #[inline]
     fn with_slot(self, operation: Operation, slot: Slot) -> Option<Self> {
         slot.write(self.0, operation).map(Self)
     }
@@ -252,31 +266,41 @@ impl Life {
 
     /// Which waits are to be bounded now.
     #[must_use]
+    #[inline]
     pub fn deadlines(self) -> Deadlines {
         let (receive, send) = (self.receive_half(), self.send_half());
-        let linger = self.plan() == Some(Plan::Linger);
-        let whole = match self.phase() {
-            Phase::ConnectDue | Phase::Connecting | Phase::ConnectHinted => Some(Deadline::Connect),
-            Phase::Open if receive.is_over() || send.is_over() || self.memory().contains(Memory::HUNG_UP) => {
-                Some(Deadline::HalfClosed)
+        let sends = || send.has_output() || self.slot(Operation::Send).waits_for_result();
+        let stall = || (!send.is_over() && sends()).then_some(Deadline::Stall);
+        match self.phase() {
+            Phase::ConnectDue | Phase::Connecting | Phase::ConnectHinted => {
+                Deadlines { whole: Some(Deadline::Connect), ..Deadlines::default() }
             }
-            Phase::Open if receive == ReceiveHalf::Open && !send.has_output() => Some(Deadline::Idle),
-            Phase::Open => None,
-            Phase::Closing => Some(Deadline::DrainTotal),
-            Phase::Ending if self.waits_for_notification_only() => Some(Deadline::DrainTotal),
-            Phase::Ending | Phase::Released => None,
-        };
-        let established = self.phase().is_established();
-        let drains = self.phase() == Phase::Closing && receive == ReceiveHalf::Discarding;
-        let sends = send.has_output() || self.slot(Operation::Send).waits_for_result();
-        let half = if established && sends && !send.is_over() {
-            Some(Deadline::Stall)
-        } else if drains && linger && send == SendHalf::FinSent {
-            Some(Deadline::DrainIdle)
-        } else {
-            None
-        };
-        Deadlines { whole, half, budget: drains }
+            Phase::Open => {
+                let over = receive.is_over() || send.is_over() || self.memory().contains(Memory::HUNG_UP);
+                let whole = if over {
+                    Some(Deadline::HalfClosed)
+                } else {
+                    (receive == ReceiveHalf::Open && !send.has_output()).then_some(Deadline::Idle)
+                };
+                Deadlines { whole, half: stall(), budget: false }
+            }
+            Phase::Closing => {
+                let drains = self.is_discarding();
+                let lingers = drains && send == SendHalf::FinSent && self.plan() == Some(Plan::Linger);
+                let half = if lingers { Some(Deadline::DrainIdle) } else { stall() };
+                Deadlines { whole: Some(Deadline::DrainTotal), half, budget: drains }
+            }
+            Phase::Ending if self.waits_for_notification_only() => {
+                Deadlines { whole: Some(Deadline::DrainTotal), ..Deadlines::default() }
+            }
+            Phase::Ending | Phase::Released => Deadlines::default(),
+        }
+    }
+
+    /// Whether what is received is forgotten, and counted against the budget.
+    #[inline]
+    pub(crate) fn is_discarding(self) -> bool {
+        self.phase() == Phase::Closing && self.receive_half() == ReceiveHalf::Discarding
     }
 
     /// Whether a zero-copy send waits for the peer to acknowledge, with nothing to hurry it.

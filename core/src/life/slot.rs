@@ -179,6 +179,7 @@ impl Slot {
         if self.calling { Some(Self { calling: false, ..self }) } else { None }
     }
 
+    #[inline]
     pub(super) const fn immediate(self) -> Option<Self> {
         match (self.calling, self.owed) {
             // A call that lent nothing: made and answered between two inputs.
@@ -218,6 +219,7 @@ impl Slot {
         (self.calling as u64) | ((self.owed as u64) << 1) | ((self.cancel as u64) << 4)
     }
 
+    #[inline]
     const fn from_bits(bits: u64) -> Self {
         let owed = match (bits >> 1) & 0b111 {
             1 => Owed::One,
@@ -236,6 +238,7 @@ impl Slot {
     }
 
     /// The slot of `operation` in `word`. An operation without a slot is always idle.
+    #[inline]
     pub(super) const fn read(word: u64, operation: Operation) -> Self {
         match operation.place() {
             Some((shift, width)) => Self::from_bits(extract(word, shift, width)),

@@ -90,6 +90,7 @@ fn hinted(life: Life, hint: Hint) -> Life {
 // Outcomes: what operations said. The slot first, then what the answer means.
 // ---------------------------------------------------------------------------------------------------
 
+#[inline]
 fn on_outcome(life: Life, outcome: Outcome) -> Option<Life> {
     match outcome {
         Outcome::Submitting(operation, owed) => on_submitting(life, operation, owed),
@@ -139,6 +140,7 @@ fn on_submitting(life: Life, operation: Operation, owed: Owed) -> Option<Life> {
     if makes_sense { life.with_slot(operation, slot) } else { None }
 }
 
+#[inline]
 fn on_answer(life: Life, answer: Answer) -> Option<Life> {
     match answer {
         Answer::Registered => on_registered(life, true),
@@ -191,6 +193,7 @@ fn on_answer(life: Life, answer: Answer) -> Option<Life> {
 }
 
 /// The row of an answer that means something only on an established connection.
+#[inline]
 fn established(life: Life, row: impl FnOnce(Life) -> Option<Life>) -> Option<Life> {
     match life.phase() {
         Phase::Open | Phase::Closing => row(life),
@@ -241,6 +244,7 @@ fn on_connect_failed(life: Life, fault: Fault) -> Option<Life> {
     }
 }
 
+#[inline]
 fn on_received(life: Life, count: usize) -> Option<Life> {
     let life = match life.mechanism() {
         // Level-triggered readiness is reported again, unless the registration is gone.
@@ -315,6 +319,7 @@ fn on_receive_failed(life: Life, fault: Fault) -> Option<Life> {
     }
 }
 
+#[inline]
 fn on_sent(life: Life) -> Option<Life> {
     let life = life.with(life.memory().without(Memory::UNPROVEN));
     match life.send_half() {

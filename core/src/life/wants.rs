@@ -90,6 +90,7 @@ impl Life {
         }
     }
 
+    #[inline]
     fn wants_connecting(self) -> Wants {
         let readiness = self.mechanism().is_readiness();
         let present = self.registration() == Registration::Present;
@@ -103,6 +104,7 @@ impl Life {
         }
     }
 
+    #[inline]
     fn wants_established(self) -> Wants {
         let (receive, send, memory) = (self.receive_half(), self.send_half(), self.memory());
         let readiness = self.mechanism().is_readiness();
@@ -156,6 +158,7 @@ impl Life {
 
     /// The FIN goes behind everything that was sent. A zero-copy send that owes only its notification has
     /// handed its bytes over.
+    #[inline]
     fn can_shut_down(self) -> bool {
         let send: Slot = self.slot(Operation::Send);
         self.slot(Operation::Shutdown).is_idle()

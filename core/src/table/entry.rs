@@ -3,11 +3,10 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 
+use super::limits::Limits;
 use super::wheel::Link;
-use crate::key::KeyLayout;
 use crate::{
-    Answer, Deadline, Deadlines, Input, InputError, Key, Life, Log, Moment, Outcome, Policy, RawCode, Report,
-    Retry, Space,
+    Answer, Deadline, Deadlines, Input, Key, Life, Log, Moment, Outcome, RawCode, Report, Retry, Space,
 };
 
 /// One place in the table.
@@ -94,11 +93,10 @@ impl<S> Entry<S> {
         }
     }
 
-    /// Whether it is the connection that the key names.
+    /// Whether it is the connection that `key` names. `own` is the key of the connection that is here now.
     #[inline]
-    pub(super) fn check(&self, layout: KeyLayout, key: Key) -> Result<(), InputError> {
-        let same = self.identity.generation() == layout.generation(key) && self.resources.is_some();
-        if same { Ok(()) } else { Err(InputError::Stale(key)) }
+    pub(super) fn is_of(&self, own: Key, key: Key) -> bool {
+        own == key && self.resources.is_some()
     }
 
     pub(super) const fn pending(&self) -> u32 {
@@ -110,13 +108,14 @@ impl<S> Entry<S> {
     }
 
     /// Counts what went through, and what the application holds.
+    #[inline]
     pub(super) fn count(&mut self, input: Input) {
         match input {
             Input::Outcome(
                 Outcome::Immediate(Answer::Received(count)) | Outcome::Completed(Answer::Received(count), _),
             ) => {
                 self.received.add(count);
-                if self.life.deadlines().budget {
+                if self.life.is_discarding() {
                     let count = u32::try_from(count).unwrap_or(u32::MAX);
                     self.discarded = self.discarded.saturating_add(count);
                 }
@@ -162,30 +161,42 @@ impl<S> Entry<S> {
         before: Deadlines,
         after: Deadlines,
         progress: Progress,
-        policy: &Policy,
+        limits: &Limits,
         now: Moment,
         reference: Moment,
     ) -> Option<Moment> {
-        let due_before = self.next_due(before, policy, reference);
+        let due_before = self.next_due(before, limits, reference);
         if after.whole != before.whole || after.whole.is_some_and(|deadline| progress.renews(deadline)) {
-            self.due_whole = due(after.whole, policy, now);
+            self.due_whole = due(after.whole, limits, now);
         }
         if after.half != before.half || after.half.is_some_and(|deadline| progress.renews(deadline)) {
-            self.due_half = due(after.half, policy, now);
+            self.due_half = due(after.half, limits, now);
         }
-        let (_, when) = self.next_due(after, policy, reference)?;
+        let (_, when) = self.next_due(after, limits, reference)?;
         due_before.is_none_or(|(_, before)| when < before).then_some(when)
+    }
+
+    /// Sets the moments of what `progress` has renewed. They are later than they were, so nothing has to be filed:
+    /// the usual case of a busy connection.
+    #[inline]
+    pub(super) fn renew(&mut self, armed: Deadlines, progress: Progress, limits: &Limits, now: Moment) {
+        if armed.whole.is_some_and(|deadline| progress.renews(deadline)) {
+            self.due_whole = due(armed.whole, limits, now);
+        }
+        if armed.half.is_some_and(|deadline| progress.renews(deadline)) {
+            self.due_half = due(armed.half, limits, now);
+        }
     }
 
     /// The deadline that passes next, and when.
     pub(super) fn next_due(
         &self,
         armed: Deadlines,
-        policy: &Policy,
+        limits: &Limits,
         reference: Moment,
     ) -> Option<(Deadline, Moment)> {
         let timed = |armed: Option<Deadline>, low| {
-            let deadline = armed.filter(|&deadline| policy.duration(deadline).is_some())?;
+            let deadline = armed.filter(|&deadline| limits.millis(deadline).is_some())?;
             Some((deadline, widen(low, reference)))
         };
         match (timed(armed.whole, self.due_whole), timed(armed.half, self.due_half)) {
@@ -254,9 +265,9 @@ impl Progress {
     }
 }
 
-fn due(deadline: Option<Deadline>, policy: &Policy, now: Moment) -> u32 {
-    let duration = deadline.and_then(|deadline| policy.duration(deadline));
-    duration.map_or(0, |duration| low(now + duration))
+fn due(deadline: Option<Deadline>, limits: &Limits, now: Moment) -> u32 {
+    let millis = deadline.and_then(|deadline| limits.millis(deadline));
+    millis.map_or(0, |millis| low(now).wrapping_add(millis))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the low half; `widen` brings it back")]

@@ -288,7 +288,7 @@ impl<S, B> Table<S, B> {
                 return Err(self.audit.turn_away(error));
             }
         }
-        let wants = self.feed(key, input, code, now)?;
+        let wants = self.feed(key, input, code, now)?.wants();
         Ok(self.settled(operation, wants))
     }
 

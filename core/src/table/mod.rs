@@ -5,6 +5,7 @@ mod clock;
 mod entry;
 mod error;
 mod lent;
+mod limits;
 mod vacant;
 mod wheel;
 
@@ -19,6 +20,7 @@ use self::entry::{Entry, Progress};
 pub use self::error::{InputError, LendError, ReleaseError, TableFull};
 use self::lent::Lent;
 pub use self::lent::{OperationKey, Settled};
+use self::limits::Limits;
 pub use self::vacant::Vacant;
 use self::wheel::Wheel;
 use crate::key::{KeyLayout, TableId};
@@ -77,6 +79,7 @@ pub struct Table<S, B = ()> {
     wheel: Wheel,
     clock: Clock,
     policy: Policy,
+    limits: Limits,
     mechanism: Mechanism,
     layout: KeyLayout,
     id: TableId,
@@ -122,6 +125,7 @@ impl<S, B> Table<S, B> {
             lent: Vec::new(),
             wheel: Wheel::new(),
             clock: Clock::default(),
+            limits: Limits::of(&policy),
             policy,
             mechanism,
             layout,
@@ -167,9 +171,11 @@ impl<S, B> Table<S, B> {
     ///
     /// [`InputError`] if the key is stale or foreign, or the input has no row in the connection's state. It is
     /// counted, and nothing has changed.
+    #[inline]
     pub fn input(&mut self, key: Key, input: Input, now: Moment) -> Result<Wants, InputError> {
         self.check_door(key, input)?;
-        self.feed(key, input, None, now)
+        // Here and not in `feed`: whoever has no use for what is wanted does not pay for it.
+        self.feed(key, input, None, now).map(Life::wants)
     }
 
     /// As [`Table::input`], with the code of the OS that the input's fault was made from. The code that decides
@@ -178,6 +184,7 @@ impl<S, B> Table<S, B> {
     /// # Errors
     ///
     /// As [`Table::input`].
+    #[inline]
     pub fn input_with_code(
         &mut self,
         key: Key,
@@ -186,7 +193,7 @@ impl<S, B> Table<S, B> {
         now: Moment,
     ) -> Result<Wants, InputError> {
         self.check_door(key, input)?;
-        self.feed(key, input, Some(code), now)
+        self.feed(key, input, Some(code), now).map(Life::wants)
     }
 
     fn feed(
@@ -195,7 +202,7 @@ impl<S, B> Table<S, B> {
         input: Input,
         code: Option<RawCode>,
         now: Moment,
-    ) -> Result<Wants, InputError> {
+    ) -> Result<Life, InputError> {
         let (place, entry) = match find(&mut self.places, self.layout, self.id, key) {
             Ok(found) => found,
             Err(error) => return Err(self.audit.turn_away(error)),
@@ -216,15 +223,17 @@ impl<S, B> Table<S, B> {
         let follow_up = follow_up(entry, &self.policy, input);
         let (now, reference) = (self.clock.tell(now, &self.wheel), self.wheel.now());
         let progress = Progress::of(input);
-        if before != after || progress != Progress::Nothing {
+        if before == after {
+            entry.renew(after.deadlines(), progress, &self.limits, now);
+        } else {
             let (before, after) = (before.deadlines(), after.deadlines());
-            if let Some(when) = entry.arm(before, after, progress, &self.policy, now, reference) {
+            if let Some(when) = entry.arm(before, after, progress, &self.limits, now, reference) {
                 self.wheel.file(&mut self.places, place, when);
             }
         }
         match follow_up {
             Some(input) => self.feed(key, input, None, self.clock.told()),
-            None => Ok(after.wants()),
+            None => Ok(after),
         }
     }
 
@@ -344,16 +353,16 @@ impl<S, B> Table<S, B> {
             let Some(entry) = self.places.get(place as usize) else { continue };
             let reference = self.wheel.now();
             let armed = entry.life.deadlines();
-            let Some((deadline, when)) = entry.next_due(armed, &self.policy, reference) else { continue };
+            let Some((deadline, when)) = entry.next_due(armed, &self.limits, reference) else { continue };
             if when > reference {
                 // It was renewed since, or its list spans more than its moment.
                 self.wheel.file(&mut self.places, place, when);
                 continue;
             }
             let key = self.layout.key(place, entry.identity.generation(), self.id);
-            if let Ok(wants) = self.feed(key, Input::Expired(deadline), None, now) {
+            if let Ok(life) = self.feed(key, Input::Expired(deadline), None, now) {
                 self.refile(place);
-                return Some((key, deadline, wants));
+                return Some((key, deadline, life.wants()));
             }
         }
         None
@@ -362,7 +371,7 @@ impl<S, B> Table<S, B> {
     /// Files a place that came up for the deadlines that are left.
     fn refile(&mut self, place: u32) {
         let Some(entry) = self.places.get(place as usize) else { return };
-        if let Some((_, when)) = entry.next_due(entry.life.deadlines(), &self.policy, self.wheel.now()) {
+        if let Some((_, when)) = entry.next_due(entry.life.deadlines(), &self.limits, self.wheel.now()) {
             self.wheel.file(&mut self.places, place, when);
         }
     }
@@ -411,17 +420,22 @@ impl<S, B> Table<S, B> {
         }
     }
 
+    #[inline]
     fn entry(&self, key: Key) -> Result<&Entry<S>, InputError> {
-        let place = index_of(self.layout, self.id, key)?;
-        let entry = self.places.get(place as usize).ok_or(InputError::Stale(key))?;
-        entry.check(self.layout, key).map(|()| entry)
+        let place = self.layout.index(key);
+        match self.places.get(place as usize) {
+            Some(entry) if entry.is_of(self.layout.key(place, entry.identity.generation(), self.id), key) => {
+                Ok(entry)
+            }
+            Some(_) | None => Err(not_found(self.layout, self.id, key)),
+        }
     }
 }
 
-/// Where the key's connection is, or was.
-#[inline]
-fn index_of(layout: KeyLayout, id: TableId, key: Key) -> Result<u32, InputError> {
-    if key.is_of(id) && layout.fits(key) { Ok(layout.index(key)) } else { Err(InputError::Foreign(key)) }
+/// Why a key leads to no connection.
+#[cold]
+fn not_found(layout: KeyLayout, id: TableId, key: Key) -> InputError {
+    if key.is_of(id) && layout.fits(key) { InputError::Stale(key) } else { InputError::Foreign(key) }
 }
 
 /// The key's connection, to be changed. Not a method, so that the rest of the table stays at hand.
@@ -432,10 +446,13 @@ fn find<S>(
     id: TableId,
     key: Key,
 ) -> Result<(u32, &mut Entry<S>), InputError> {
-    let place = index_of(layout, id, key)?;
-    let entry = places.get_mut(place as usize).ok_or(InputError::Stale(key))?;
-    entry.check(layout, key)?;
-    Ok((place, entry))
+    let place = layout.index(key);
+    match places.get_mut(place as usize) {
+        Some(entry) if entry.is_of(layout.key(place, entry.identity.generation(), id), key) => {
+            Ok((place, entry))
+        }
+        Some(_) | None => Err(not_found(layout, id, key)),
+    }
 }
 
 /// Output may shrink after the application has said its last word, and not grow.
@@ -463,7 +480,7 @@ fn follow_up<S>(entry: &Entry<S>, policy: &Policy, input: Input) -> Option<Input
         Progress::Nothing => None,
         Progress::Sent => (entry.pending() == 0 && entry.life.send_half().has_output())
             .then_some(Input::Command(Command::Output(0))),
-        Progress::Received => (entry.life.deadlines().budget && entry.discarded() > policy.drain_budget)
+        Progress::Received => (entry.life.is_discarding() && entry.discarded() > policy.drain_budget)
             .then_some(Input::Expired(Deadline::DrainBudget)),
     }
 }

@@ -50,7 +50,7 @@ impl<'a, S, B> Vacant<'a, S, B> {
         let due_time = table.clock.tell(now, &table.wheel);
         let mut entry = Entry::new(generation, life, Some(resources), table.clock.told());
         let (none, nothing) = (crate::Deadlines::default(), super::Progress::Nothing);
-        let due = entry.arm(none, life.deadlines(), nothing, &table.policy, due_time, table.wheel.now());
+        let due = entry.arm(none, life.deadlines(), nothing, &table.limits, due_time, table.wheel.now());
         table.places.insert(entry);
         if table.generations.len() <= place as usize {
             table.generations.push(generation);
