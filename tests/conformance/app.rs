@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hangup::{Plan, Report};
 use hangup_testkit::peer::{Content, Digest};
@@ -86,7 +86,6 @@ pub(crate) struct Observed {
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) report: Report,
-    pub(crate) when: Instant,
 }
 
 impl fmt::Display for Observed {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hangup::{Audit, InputError, Key, Life, Policy};
 use hangup_testkit::peer::{Doorway, Wiring};
@@ -128,7 +128,7 @@ impl Hands<'_> {
             assert_eq!(self.keys[app.number], key, "the state of another connection was given back");
             self.page.note(app.number, |seen| {
                 assert!(seen.ended.is_none(), "a connection ended twice");
-                seen.ended = Some(Ended { report, when: Instant::now() });
+                seen.ended = Some(Ended { report });
             });
         }
         Ok(())
