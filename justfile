@@ -24,6 +24,10 @@ lab:
 test:
     .ci/steps test
 
+# The example server, with curl.
+curl:
+    .ci/steps curl
+
 # Is the formatting right?
 fmt:
     .ci/steps fmt

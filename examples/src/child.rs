@@ -11,6 +11,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use rustix::process::Pid;
+#[cfg(unix)]
+pub use rustix::process::Signal;
+
 /// Nothing that a test waits for takes that long.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -96,16 +101,15 @@ impl Program {
         self.stderr.recv_timeout(PATIENCE).expect("the program prints no error")
     }
 
-    /// Sends it a signal: `INT`, `TERM`.
+    /// Sends it a signal.
     ///
     /// # Panics
     ///
-    /// If there is no such signal, or the program has ended.
+    /// If that cannot be done.
     #[cfg(unix)]
-    pub fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &process]).status();
-        assert!(status.is_ok_and(|status| status.success()), "kill -s {name} {process}");
+    pub fn signal(&self, signal: Signal) {
+        let sent = rustix::process::kill_process(Pid::from_child(&self.child), signal);
+        assert!(sent.is_ok(), "{signal:?} is not sent: {sent:?}");
     }
 
     /// Waits until it ends.
