@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 use cpu_time::ProcessTime;
 use hangup::{Cause, Plan, Policy};
 use hangup_examples::chaos::{self, Act, Begun, Dialect};
+use hangup_examples::net::Connection;
 use hangup_examples::serve::http::Limits;
 use hangup_examples::serve::{Config, Echo, Ending, Handle, Server, Service, Summary, Web};
-use hangup_polling::{Io, Trigger};
+use hangup_polling::Trigger;
 
 /// The tests measure the process, so they take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -340,7 +341,7 @@ impl Service for Hold {
 
     fn begin(&mut self) {}
 
-    fn serve(&mut self, io: &mut Io<'_>, _state: &mut ()) {
+    fn serve(&mut self, io: &mut dyn Connection, _state: &mut ()) {
         let mut buffer = [0; 16];
         loop {
             match io.read(&mut buffer) {

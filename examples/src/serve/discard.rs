@@ -1,12 +1,12 @@
 //! Everything that is received is forgotten.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 use hangup::Plan;
-use hangup_polling::Io;
 
 use super::Service;
 use super::echo::TURNS;
+use crate::net::Connection;
 
 /// The discard service.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Service for Discard {
 
     fn begin(&mut self) {}
 
-    fn serve(&mut self, io: &mut Io<'_>, _state: &mut ()) {
+    fn serve(&mut self, io: &mut dyn Connection, _state: &mut ()) {
         for _ in 0..TURNS {
             match io.read(&mut self.buffer) {
                 Ok(0) => return io.close(Plan::Flush),

@@ -1,11 +1,11 @@
 //! Everything that is received goes back.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 use hangup::Plan;
-use hangup_polling::Io;
 
 use super::{Flow, Output, Service};
+use crate::net::Connection;
 
 /// So many reads in a row, and then it is the others' turn.
 pub(super) const TURNS: usize = 16;
@@ -43,7 +43,7 @@ impl Service for Echo {
         Echoing::default()
     }
 
-    fn serve(&mut self, io: &mut Io<'_>, Echoing { output }: &mut Echoing) {
+    fn serve(&mut self, io: &mut dyn Connection, Echoing { output }: &mut Echoing) {
         for _ in 0..TURNS {
             if !send(output, io) {
                 return;
@@ -62,7 +62,7 @@ impl Service for Echo {
 }
 
 /// Writes what can be written. Whether to read more.
-fn send(output: &mut Output, io: &mut Io<'_>) -> bool {
+fn send(output: &mut Output, io: &mut dyn Connection) -> bool {
     match output.write_to(io) {
         Flow::Drained | Flow::Blocked => output.admits(io),
         // It may be paused: nobody would read, and so nobody would find the end.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::http::Limits;
 use super::{Config, Style, UnitError, units};
+use crate::net::Backend;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -165,7 +166,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, O
             Short('h') | Long("help") => return Ok(Command::Help),
             Long("version") => return Ok(Command::Version),
             Long("listen") => options.listen = given(&mut parser, "--listen")?.parsed()?,
-            Long("backend") => given(&mut parser, "--backend")?.choice("polling", &[("polling", ())])?,
+            Long("backend") => config.backend = backend(given(&mut parser, "--backend")?)?,
             Long("mode") => options.mode = mode(given(&mut parser, "--mode")?)?,
             Long("trigger") => config.trigger = Some(trigger(given(&mut parser, "--trigger")?)?),
             Long("reports") => options.reports = style(given(&mut parser, "--reports")?)?,
@@ -192,6 +193,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, O
 fn mode(given: Given) -> Result<Mode, OptionsError> {
     let modes = [("echo", Mode::Echo), ("discard", Mode::Discard), ("http", Mode::Http)];
     given.choice("echo, discard, http", &modes)
+}
+
+fn backend(given: Given) -> Result<Backend, OptionsError> {
+    given.choice("polling", &[("polling", Backend::Polling)])
 }
 
 fn trigger(given: Given) -> Result<Trigger, OptionsError> {

@@ -1,9 +1,9 @@
 //! Output that waits to be written, and when to stop reading because of it.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, IoSlice, Write};
+use std::io::{ErrorKind, IoSlice};
 
-use hangup_polling::Io;
+use crate::net::Connection;
 
 /// How a write went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Output {
     }
 
     /// Writes until everything is written, or the peer takes no more.
-    pub fn write_to(&mut self, io: &mut Io<'_>) -> Flow {
+    pub fn write_to(&mut self, io: &mut dyn Connection) -> Flow {
         while !self.bytes.is_empty() {
             let (first, second) = self.bytes.as_slices();
             match io.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
@@ -65,7 +65,7 @@ impl Output {
     }
 
     /// Whether more may be read. Pauses the connection while it may not, and resumes it after that.
-    pub fn admits(&mut self, io: &mut Io<'_>) -> bool {
+    pub fn admits(&mut self, io: &mut dyn Connection) -> bool {
         let paused = if self.paused { self.len() > Self::LOW } else { self.len() >= Self::HIGH };
         if paused != self.paused {
             self.paused = paused;

@@ -8,14 +8,11 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hangup::{Audit, Cause, Key, Plan, Policy, Report};
-use hangup_polling::{Acceptor, Driver, Guard, Trigger};
-use polling::{Event, Events, Poller};
+use hangup_polling::Trigger;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Service;
-
-/// The listener's key. Keys of connections are never that small.
-const LISTENER: usize = 0;
+use crate::net::{Backend, Net, Waker};
 
 /// So many connections more than allowed may be open at a time, to be told so. Further ones wait in the
 /// listener's queue.
@@ -28,6 +25,8 @@ const QUEUE: i32 = 4096;
 /// What a server may do, and how long it waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
+    /// The adapter.
+    pub backend: Backend,
     /// How readiness is reported. `None`: as the driver likes best.
     pub trigger: Option<Trigger>,
     /// The limits of every wait for a peer.
@@ -42,6 +41,7 @@ impl Default for Config {
     /// The default policy, 10,000 connections, 10 s of grace.
     fn default() -> Self {
         Self {
+            backend: Backend::default(),
             trigger: None,
             policy: Policy::default(),
             max_connections: 10_000,
@@ -50,14 +50,14 @@ impl Default for Config {
     }
 }
 
-/// A server: one thread, one poller, one listener.
+/// A server: one thread, one loop, one listener.
 #[derive(Debug)]
 pub struct Server<S: Service> {
     config: Config,
-    driver: Driver<Session<S::State>>,
+    net: Box<dyn Net<Session<S::State>>>,
     service: S,
-    /// `None` once the server ends.
-    acceptor: Option<Acceptor>,
+    /// Whether it listens no more.
+    ends: bool,
     address: SocketAddr,
     handle: Handle,
     /// What was obeyed already.
@@ -112,7 +112,7 @@ pub struct Handle(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    poller: Arc<Poller>,
+    waker: Waker,
     order: AtomicU8,
     rounds: AtomicU64,
     open: AtomicUsize,
@@ -146,8 +146,7 @@ impl Handle {
 
     fn order(&self, order: u8) {
         self.0.order.fetch_max(order, Ordering::Relaxed);
-        // If this fails, the order is obeyed at the next event or deadline.
-        drop(self.0.poller.notify());
+        self.0.waker.wake();
     }
 }
 
@@ -156,29 +155,22 @@ impl<S: Service> Server<S> {
     ///
     /// # Errors
     ///
-    /// If there is no poller to be had, the address is not free, or the poller cannot report as
-    /// [`Config::trigger`] says ([`io::ErrorKind::Unsupported`]).
+    /// If the address is not free, or the system does not have what [`Config::backend`] needs.
     pub fn bind(address: SocketAddr, config: Config, service: S) -> io::Result<Self> {
-        let poller = Arc::new(Poller::new()?);
-        let driver = match config.trigger {
-            Some(trigger) => Driver::with_trigger(Arc::clone(&poller), config.policy, trigger)
-                .map_err(|error| within(&format!("readiness by {trigger:?}"), &error))?,
-            None => Driver::new(Arc::clone(&poller), config.policy),
-        };
         let listener = listen(address).map_err(|error| within(&address.to_string(), &error))?;
-        let acceptor = Acceptor::new(Arc::clone(&poller), listener, LISTENER)?;
-        let address = acceptor.listener().local_addr()?;
+        let address = listener.local_addr()?;
+        let net = config.backend.start(config.trigger, config.policy, listener)?;
         let handle = Handle(Arc::new(Shared {
-            poller,
+            waker: net.waker(),
             order: AtomicU8::new(0),
             rounds: AtomicU64::new(0),
             open: AtomicUsize::new(0),
         }));
         Ok(Self {
             config,
-            driver,
+            net,
             service,
-            acceptor: Some(acceptor),
+            ends: false,
             address,
             handle,
             obeyed: 0,
@@ -206,43 +198,21 @@ impl<S: Service> Server<S> {
     ///
     /// If the poller or the listener breaks.
     pub fn run(mut self, mut ended: impl FnMut(&Ending<'_>)) -> io::Result<Summary> {
-        let mut events = Events::new();
-        while self.acceptor.is_some() || !self.driver.is_empty() {
-            events.clear();
-            self.handle.0.poller.wait(&mut events, self.timeout())?;
+        while !self.ends || !self.net.is_empty() {
+            let grace = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            self.net.wait(grace)?;
             self.summary.rounds += 1;
             self.handle.0.rounds.fetch_add(1, Ordering::Relaxed);
 
-            self.driver.tick();
             self.obey();
-            for event in events.iter() {
-                self.event(&event);
-            }
-            // What cannot wait for an event.
-            while let Some(guard) = self.driver.again() {
-                serve(&mut self.service, guard);
-            }
+            let service = &mut self.service;
+            while self.net.next(&mut |io, session| service.serve(io, &mut session.state)) {}
             self.accept()?;
             self.reports(&mut ended);
-            self.handle.0.open.store(self.driver.len(), Ordering::Relaxed);
+            self.handle.0.open.store(self.net.len(), Ordering::Relaxed);
         }
-        self.summary.audit = self.driver.audit();
+        self.summary.audit = self.net.audit();
         Ok(self.summary)
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        let acceptor = self.acceptor.as_ref().and_then(Acceptor::timeout);
-        let grace = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        [self.driver.timeout(), acceptor, grace].into_iter().flatten().min()
-    }
-
-    fn event(&mut self, event: &Event) {
-        if self.acceptor.as_mut().is_some_and(|acceptor| acceptor.event(event)) {
-            return;
-        }
-        if let Some(guard) = self.driver.guard(event) {
-            serve(&mut self.service, guard);
-        }
     }
 
     /// Does as the handle says.
@@ -251,11 +221,12 @@ impl<S: Service> Server<S> {
         if order > self.obeyed {
             self.obeyed = order;
             // Nobody else comes in.
-            self.acceptor = None;
+            self.ends = true;
+            self.net.close_door();
             if order >= ABORT {
                 self.summary.aborted = true;
                 self.deadline = None;
-                self.driver.drain(Plan::Abort);
+                self.net.drain(Plan::Abort);
             } else {
                 self.deadline = Some(Instant::now() + self.config.grace);
                 self.begin_drain();
@@ -263,24 +234,21 @@ impl<S: Service> Server<S> {
         }
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            self.driver.drain(Plan::Linger);
+            self.net.drain(Plan::Linger);
         }
     }
 
     fn begin_drain(&mut self) {
-        let keys: Vec<Key> = self.driver.keys().collect();
-        for key in keys {
-            if let Ok(Guard { mut io, state }) = self.driver.get(key) {
-                self.service.drain(&mut io, &mut state.state);
-            }
+        let service = &mut self.service;
+        for key in self.net.keys() {
+            self.net.with(key, &mut |io, session| service.drain(io, &mut session.state));
         }
     }
 
     /// Takes in who waits, as long as there is room. Who finds no place is told so, in order.
     fn accept(&mut self) -> io::Result<()> {
-        while self.driver.len() < self.config.max_connections.saturating_add(SHED) {
-            let Some(acceptor) = &mut self.acceptor else { return Ok(()) };
-            let Some((stream, peer)) = acceptor.accept()? else { return Ok(()) };
+        while self.net.len() < self.config.max_connections.saturating_add(SHED) {
+            let Some((stream, peer)) = self.net.accepted()? else { return Ok(()) };
             self.take_in(stream, peer);
         }
         Ok(())
@@ -293,23 +261,22 @@ impl<S: Service> Server<S> {
         let state = self.service.begin();
         let session = Session { peer, accepted: Instant::now(), is_shed, state };
         // A stream that cannot be taken in is closed, and nobody can be told more than that.
-        let Ok(key) = self.driver.accept(stream, session) else { return };
+        let Ok(key) = self.net.accept(stream, session) else { return };
         if !is_shed {
             self.serving += 1;
         } else {
             self.summary.shed += 1;
-            if let Ok(Guard { mut io, state }) = self.driver.get(key) {
-                self.service.shed(&mut io, &mut state.state);
-            }
+            let service = &mut self.service;
+            self.net.with(key, &mut |io, session| service.shed(io, &mut session.state));
         }
     }
 
     fn reports(&mut self, ended: &mut impl FnMut(&Ending<'_>)) {
-        while let Some(end) = self.driver.ended() {
-            let Session { peer, accepted, is_shed, .. } = end.state;
+        while let Some((key, session, report)) = self.net.ended() {
+            let Session { peer, accepted, is_shed, .. } = session;
             self.serving -= usize::from(!is_shed);
-            *self.summary.causes.entry(end.report.cause).or_default() += 1;
-            ended(&Ending { key: end.key, peer, accepted, report: &end.report });
+            *self.summary.causes.entry(report.cause).or_default() += 1;
+            ended(&Ending { key, peer, accepted, report: &report });
         }
     }
 }
@@ -326,9 +293,4 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(QUEUE)?;
     Ok(socket.into())
-}
-
-fn serve<S: Service>(service: &mut S, guard: Guard<'_, Session<S::State>>) {
-    let Guard { mut io, state } = guard;
-    service.serve(&mut io, &mut state.state);
 }

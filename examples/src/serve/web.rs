@@ -1,13 +1,13 @@
 //! HTTP with a fixed answer.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 use hangup::{Blame, Plan};
-use hangup_polling::Io;
 
 use super::echo::TURNS;
 use super::http::{Action, Answer, Http, Limits, Status, Then};
 use super::{Flow, Output, Service};
+use crate::net::Connection;
 
 /// The HTTP service: GET, HEAD and POST are answered with a small text.
 ///
@@ -63,7 +63,7 @@ impl Web {
     }
 
     /// Answers what has come, as far as there is room for output. Whether more is to be read.
-    fn answer(&self, io: &mut Io<'_>, visit: &mut Visit) -> bool {
+    fn answer(&self, io: &mut dyn Connection, visit: &mut Visit) -> bool {
         loop {
             let mut waits = false;
             while matches!(visit.stay, Stay::Open) && !waits && visit.output.len() < Output::HIGH {
@@ -99,7 +99,7 @@ impl Web {
 }
 
 impl Leave {
-    fn take(self, io: &mut Io<'_>) {
+    fn take(self, io: &mut dyn Connection) {
         if let Some(blame) = self.blame {
             io.blame(blame);
         }
@@ -128,7 +128,7 @@ impl Service for Web {
         Visit { http: Http::new(self.limits), output: Output::default(), stay: Stay::Open }
     }
 
-    fn serve(&mut self, io: &mut Io<'_>, visit: &mut Visit) {
+    fn serve(&mut self, io: &mut dyn Connection, visit: &mut Visit) {
         for _ in 0..TURNS {
             if !self.answer(io, visit) {
                 return;
@@ -146,14 +146,14 @@ impl Service for Web {
         self.answer(io, visit);
     }
 
-    fn shed(&mut self, io: &mut Io<'_>, visit: &mut Visit) {
+    fn shed(&mut self, io: &mut dyn Connection, visit: &mut Visit) {
         let answer = visit.http.turn_away(Status::ServiceUnavailable);
         self.say(answer, visit);
         self.answer(io, visit);
     }
 
     /// A request that is under way is answered; then that was the last.
-    fn drain(&mut self, io: &mut Io<'_>, visit: &mut Visit) {
+    fn drain(&mut self, io: &mut dyn Connection, visit: &mut Visit) {
         if matches!(visit.stay, Stay::Open) && visit.http.is_at_rest() {
             visit.stay = Stay::Leaving(Leave { plan: Plan::Linger, blame: None });
         }

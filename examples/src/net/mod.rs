@@ -1,0 +1,140 @@
+//! One event loop with its connections, whatever adapter it is made of: so that the same server runs on each.
+//!
+//! An application of its own has one adapter and needs nothing of this. What it costs is a call by pointer for each
+//! step; nothing of an adapter is hidden that the programs here use.
+
+mod polling;
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hangup::{Audit, Blame, Key, Plan, Policy, Report};
+use hangup_polling::Trigger;
+
+use self::polling::Polling;
+
+/// Which adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// `hangup-polling`.
+    #[default]
+    Polling,
+}
+
+impl Backend {
+    /// A loop that accepts from `listener`. `trigger` is how readiness is reported; `None`: as the driver likes
+    /// best.
+    ///
+    /// # Errors
+    ///
+    /// If this system does not have what the adapter needs.
+    pub fn start<S: fmt::Debug + Send + 'static>(
+        self,
+        trigger: Option<Trigger>,
+        policy: Policy,
+        listener: TcpListener,
+    ) -> io::Result<Box<dyn Net<S>>> {
+        match self {
+            Self::Polling => Ok(Box::new(Polling::start(trigger, policy, listener)?)),
+        }
+    }
+}
+
+/// Brings the loop back from [`Net::wait`], from any thread. If that fails, the loop comes back at its next event or
+/// deadline.
+#[derive(Clone)]
+pub struct Waker(Arc<dyn Fn() + Send + Sync>);
+
+impl Waker {
+    fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wake))
+    }
+
+    /// Brings it back.
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waker").finish_non_exhaustive()
+    }
+}
+
+/// What a connection's user does with it.
+pub type Use<'a, S> = &'a mut dyn FnMut(&mut dyn Connection, &mut S);
+
+/// One event loop with its connections. `S` is what is kept for each.
+pub trait Net<S>: fmt::Debug + Send {
+    /// Waits once, for at most `limit`, and lets deadlines pass.
+    ///
+    /// # Errors
+    ///
+    /// If the OS cannot be waited for.
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<()>;
+
+    /// Hands out the next connection of this round that has something to do; `false` if there is none left.
+    fn next(&mut self, each: Use<'_, S>) -> bool;
+
+    /// Who comes next, until it is `None`. Nobody, once [`close_door`](Self::close_door) was called.
+    ///
+    /// # Errors
+    ///
+    /// If the listener is broken.
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>>;
+
+    /// Takes a stream in.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be done. The stream is closed.
+    fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key>;
+
+    /// Closes the listener.
+    fn close_door(&mut self);
+
+    /// Uses the connection of a key, if it is there.
+    fn with(&mut self, key: Key, each: Use<'_, S>);
+
+    /// The keys of all connections.
+    fn keys(&self) -> Vec<Key>;
+
+    /// Closes every connection according to `plan`.
+    fn drain(&mut self, plan: Plan);
+
+    /// The next connection that has ended.
+    fn ended(&mut self) -> Option<(Key, S, Report)>;
+
+    /// What came in and what went out.
+    fn audit(&self) -> Audit;
+
+    /// How many connections there are.
+    fn len(&self) -> usize {
+        self.audit().held()
+    }
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// For bringing the loop back.
+    fn waker(&self) -> Waker;
+}
+
+/// A connection, while there is something to do with it. Reading and writing are those of [`std::io`]; the rest is
+/// documented with the adapters.
+pub trait Connection: Read + Write {
+    /// No input for now.
+    fn pause(&mut self);
+    /// Input again.
+    fn resume(&mut self);
+    /// Ends our half, or the connection.
+    fn close(&mut self, plan: Plan);
+    /// Says why, before closing.
+    fn blame(&mut self, blame: Blame);
+}
