@@ -10,7 +10,7 @@
 
 use hangup::{
     Answer, Audit, Cancels, Close, Command, Deadline, Fault, Input, InputError, Key, Mechanism, Moment, More,
-    Operation, OperationKey, Outcome, Owed, Phase, Plan, Policy, Settled, Table, Wants,
+    Operation, OperationKey, Os, Outcome, Owed, Phase, Plan, Policy, RawCode, Settled, Table, Wants,
 };
 
 type Net = Table<(), Vec<u8>>;
@@ -294,4 +294,58 @@ fn the_address_of_a_lent_buffer_is_for_the_adapter() {
     }
     assert_eq!(net.lent_mut(&operation).unwrap().as_ptr(), before, "growing the table moves no buffer");
     assert!(is_back(net.returned(operation, Answer::ReceiveFailed(Fault::NoBuffers), NOW).unwrap()));
+}
+
+/// The code comes with the answer, by both doors, and the one that decided is kept.
+#[test]
+fn the_code_of_an_operation_is_kept() {
+    let reset = RawCode::native(Os::Linux, 104);
+    for at_once in [false, true] {
+        let (mut net, key) = ring();
+        let failed = Answer::ReceiveFailed(reset.fault());
+        let settled = if at_once {
+            let operation = lend(&mut net, key, Operation::Receive, Owed::One);
+            net.returned_with_code(operation, failed, reset, NOW)
+        } else {
+            let data = submit(&mut net, key, Operation::Receive, Owed::One);
+            let operation = net.operation(data).unwrap();
+            net.complete_with_code(operation, failed, More::Last, reset, NOW)
+        };
+        assert!(is_back(settled.unwrap()));
+        assert_eq!(net.code(key), Ok(Some(reset)));
+        assert_eq!(net.release(key, NOW).unwrap().report.raw, Some(reset));
+    }
+}
+
+/// What was lent is answered by its own doors only: the other one could not give the buffer back.
+#[test]
+fn a_buffer_comes_back_by_its_own_door() {
+    let (mut net, key) = ring();
+    let output = Input::Command(Command::Output(4));
+    net.input(key, output, NOW).unwrap();
+    let send = submit(&mut net, key, Operation::Send, Owed::One);
+    let answer = Answer::Sent(4);
+    for outcome in [
+        Outcome::Completed(answer, More::Last),
+        Outcome::Immediate(answer),
+        Outcome::Pending(Operation::Send),
+    ] {
+        let before = net.life(key);
+        assert!(
+            matches!(net.input(key, Input::Outcome(outcome), NOW), Err(InputError::Refused(_))),
+            "{outcome:?}"
+        );
+        assert_eq!(net.life(key), before);
+    }
+    assert_eq!(net.audit().refused, 3);
+    // Another kind of operation is not kept from its own door by it.
+    let asked = Input::Hint(hangup::Hint::HANG_UP);
+    net.input(key, asked, NOW).unwrap();
+    net.input(key, Input::Outcome(Outcome::Immediate(Answer::NoError)), NOW).unwrap();
+    // Nor is one that lent nothing.
+    let receive = net.lend(key, Operation::Receive, Owed::One, None, NOW).unwrap();
+    assert!(net.lent_mut(&receive).is_none());
+    net.input(key, Input::Outcome(Outcome::Pending(Operation::Receive)), NOW).unwrap();
+    net.input(key, Input::Outcome(Outcome::Completed(Answer::Received(1), More::Last)), NOW).unwrap();
+    assert!(is_back(complete(&mut net, send, answer, More::Last)));
 }
