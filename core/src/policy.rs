@@ -7,7 +7,8 @@ use crate::{Deadline, OnPeerFinish};
 /// The limits that a table sets for its connections.
 ///
 /// Durations are cut to [`Policy::LONGEST`]. Every wait for a peer has one; only the idle deadline can be
-/// switched off, for protocols in which silence is normal.
+/// switched off, for protocols in which silence is normal. While the application itself has paused a connection
+/// and holds no output, nobody waits for the peer, and no deadline is armed until something ends.
 ///
 /// ```
 /// use core::time::Duration;

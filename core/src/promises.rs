@@ -172,7 +172,8 @@ struct OperationsAreAnsweredOnce;
 /// ```
 struct RightsAreNotCopied;
 
-/// A buffer that the OS has is not touched.
+/// A buffer that the OS has is not touched by whoever lent it. (The table gives its address to the adapter that
+/// holds the right to answer, for the call: see [`Table::lent_mut`](crate::Table::lent_mut).)
 ///
 /// ```compile_fail,E0382
 /// # use hangup::{Mechanism, Moment, Operation, Owed, Policy, Table};

@@ -300,7 +300,7 @@ fn a_connection_survives() {
         Fault::Unreachable,
         Fault::Refused,
     ] {
-        for answer in [ReceiveFailed(fault), SendFailed(fault), WatchFailed(fault)] {
+        for answer in [ReceiveFailed(fault), SendFailed(fault)] {
             assert_eq!(run(born, &[said(answer)]), born, "{answer:?}");
         }
         assert_eq!(run(born, &[hint(Hint::ERROR), said(PendingError(fault))]), born, "{fault:?}");

@@ -9,7 +9,7 @@ use hangup_polling::{Acceptor, Driver, Guard};
 use polling::{Events, Poller};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7777".to_owned());
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7777".to_owned());
     let poller = Arc::new(Poller::new()?);
     let mut acceptor = Acceptor::new(Arc::clone(&poller), std::net::TcpListener::bind(address)?, 0)?;
     eprintln!("listening on {}", acceptor.listener().local_addr()?);
@@ -20,11 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         poller.wait(&mut events, [net.timeout(), acceptor.timeout()].into_iter().flatten().min())?;
         net.tick();
         for event in events.iter() {
-            if acceptor.event(&event) {
-                continue;
-            }
-            if let Some(conn) = net.guard(&event) {
-                echo(conn);
+            if !acceptor.event(&event) {
+                net.guard(&event).into_iter().for_each(echo);
             }
         }
         while let Some(conn) = net.again() {
@@ -44,8 +41,11 @@ fn echo(Guard { mut io, state: left }: Guard<'_, Vec<u8>>) {
     let mut buffer = [0; 4096];
     loop {
         while !left.is_empty() {
-            let Ok(count) = io.write(left) else { return io.pause() }; // we are called when it can go on
-            left.drain(..count);
+            match io.write(left) {
+                Ok(count) => drop(left.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return io.pause(), // we are called again
+                Err(_) => return io.close(Plan::Flush), // it is lost: there is nothing to wait for
+            }
         }
         io.resume();
         match io.read(&mut buffer) {

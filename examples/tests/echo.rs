@@ -54,3 +54,17 @@ fn a_reset_is_told_from_a_finish() {
     let report = echo.error_line();
     assert!(report.starts_with("the peer reset the connection: ECONNRESET"), "{report}");
 }
+
+/// It had stopped reading because of the output: nobody would find the end by reading.
+#[test]
+fn a_reset_while_output_waits_is_found() {
+    let (echo, address) = Program::listen("echo", &["127.0.0.1:0"]);
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    // Until nothing goes in any more, because nothing comes out.
+    while client.write(&[7; 64 * 1024]).is_ok() {}
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let report = echo.error_line();
+    assert!(report.contains("reset") || cfg!(windows), "{report}");
+}

@@ -10,10 +10,10 @@ type Pins = ((usize, usize), Option<(usize, usize)>);
 /// To be changed together with a rule, never without.
 const fn pins(personality: Personality) -> Pins {
     match personality {
-        Personality::EpollLevel => ((199_800, 2_498_945), Some((820_264, 15_289_038))),
+        Personality::EpollLevel => ((232_890, 3_056_315), Some((836_815, 15_975_383))),
         Personality::EpollEdge => ((56_206, 556_306), Some((329_158, 5_578_575))),
-        Personality::Kqueue => ((89_722, 892_964), Some((770_448, 14_296_773))),
-        Personality::AfdOneShot => ((83_772, 841_282), Some((695_802, 13_050_164))),
+        Personality::Kqueue => ((107_142, 1_152_478), Some((786_820, 15_005_523))),
+        Personality::AfdOneShot => ((100_248, 1_089_733), Some((709_734, 13_685_939))),
         Personality::Iocp => ((561_984, 5_798_516), None),
         Personality::IocpSkip => ((742_984, 7_823_772), None),
         Personality::Uring => ((852_282, 8_287_797), None),

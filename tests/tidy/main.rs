@@ -22,7 +22,9 @@ fn files(endings: &[&str]) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !["target", ".git", "mutants.out"].contains(&name.as_str()) {
+                // A clone or a work tree inside of this one is not of this one.
+                let other = path.join(".git").exists();
+                if !other && !["target", ".git", "mutants.out"].contains(&name.as_str()) {
                     folders.push(path);
                 }
             } else if endings.iter().any(|ending| name.ends_with(ending)) {

@@ -79,6 +79,7 @@ impl Acceptor {
             }
             self.paused = None;
             self.ready = true;
+            self.refill();
         }
         if !self.ready {
             return Ok(None);
@@ -96,7 +97,19 @@ impl Acceptor {
                 AcceptVerdict::RetryNow => {}
                 AcceptVerdict::Wait => {
                     self.ready = false;
-                    self.poller.modify(&self.listener, Event::readable(self.key))?;
+                    if let Err(error) = self.poller.modify(&self.listener, Event::readable(self.key)) {
+                        // Nobody would be announced: look again a little later, without an event.
+                        let (fault, _) = input::fault(&error);
+                        return match self.judge.failed(fault, self.now()) {
+                            AcceptVerdict::Fatal => Err(error),
+                            AcceptVerdict::BackOffUntil(until) | AcceptVerdict::ShedOne(until) => {
+                                Ok(self.pause(until))
+                            }
+                            AcceptVerdict::RetryNow | AcceptVerdict::Wait => {
+                                Ok(self.pause(self.now() + Duration::from_millis(10)))
+                            }
+                        };
+                    }
                     return Ok(None);
                 }
                 AcceptVerdict::BackOffUntil(until) => return Ok(self.pause(until)),
@@ -126,6 +139,13 @@ impl Acceptor {
         if let Some(spare) = self.reserve.take() {
             drop(spare);
             drop(self.listener.accept());
+            self.refill();
+        }
+    }
+
+    /// Somebody else may have been quicker to take the descriptor; then there will be one another time.
+    fn refill(&mut self) {
+        if self.reserve.is_none() {
             self.reserve = reserve();
         }
     }

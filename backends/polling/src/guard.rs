@@ -7,6 +7,7 @@ use hangup::{Blame, Cause, Command, Key, Life, Plan, ReceiveHalf, SendHalf, Time
 
 use crate::driver::{Core, Work};
 use crate::input;
+use crate::socket::Held;
 
 /// One connection, while the application has something to do with it.
 ///
@@ -21,7 +22,8 @@ pub struct Guard<'a, S> {
 }
 
 /// Reads, writes and closes. `read` and `write` are those of [`std::io`]: `WouldBlock` means "later", and the
-/// guard comes back then. Other errors need no reaction: the driver has seen them too, and ends the connection.
+/// guard comes back then. Other errors end the connection, and the driver has seen them too: whoever pauses or keeps
+/// the connection after one only puts the end off, until [`Policy::half_closed`](hangup::Policy).
 #[derive(Debug)]
 pub struct Io<'a> {
     core: &'a mut Core,
@@ -74,21 +76,24 @@ impl<'a> Io<'a> {
     /// Says how many bytes of output the application holds that it has not written: the whole amount. The guard
     /// comes back when they can be written, and no FIN is sent before they are.
     ///
-    /// A `write` that takes only a part, or nothing, counts the rest by itself; so this is needed only for
-    /// output that no `write` was tried with, or that was given up.
+    /// A `write` that takes only a part, or nothing, makes the guard come back by itself, and holds the FIN until a
+    /// turn ends whose last write took everything. So this is needed only for output that is left at the end of a
+    /// turn without a `write` having been tried with it, and for output that was given up.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::BrokenPipe`] if our half has been finished, or is lost.
     pub fn output(&mut self, bytes: usize) -> io::Result<()> {
         if self.core.command(self.key, Command::Output(bytes)) {
+            self.hold(Held { bytes, is_exact: bytes > 0, ..Held::default() });
             Ok(())
         } else {
             Err(io::ErrorKind::BrokenPipe.into())
         }
     }
 
-    /// Stops the guard from coming for input. Resets are still noticed where the system tells
+    /// Stops the guard from coming for input: it is the application's own wait, and has no deadline, until the OS has
+    /// hung up or we have finished. Resets are still noticed where the system tells
     /// (see the table in the source of `input`); a FIN is found after [`resume`](Self::resume).
     pub fn pause(&mut self) {
         self.core.command(self.key, Command::Pause);
@@ -148,7 +153,7 @@ impl<'a> Io<'a> {
     ) -> io::Result<usize> {
         match self.life() {
             Some(life) if life.phase().is_connecting() => {
-                self.hold(length);
+                self.offered(length, 0);
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             Some(life) => match life.send_half() {
@@ -164,19 +169,54 @@ impl<'a> Io<'a> {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let result = call(&mut stream);
-        if !matches!(result, Ok(count) if count == length) {
-            self.hold(length);
-        }
+        self.offered(length, result.as_ref().map_or(0, |&count| count));
         let (answer, code) = input::sent(&result);
         self.core.answer(self.key, answer, code);
         result
     }
 
-    /// What was offered and not taken is output that the application holds.
-    fn hold(&mut self, length: usize) {
-        let known = self.core.table.pending(self.key).map_or(0, |pending| pending as usize);
-        if known < length {
-            self.core.command(self.key, Command::Output(length));
+    /// What was offered and not taken is output that the application holds. Before the answer is fed: the table
+    /// subtracts what was taken.
+    fn offered(&mut self, length: usize, taken: usize) {
+        let Some(held) = self.held() else { return };
+        let is_blocked = taken < length;
+        if !is_blocked && held == Held::default() {
+            return;
+        }
+        if held.is_exact {
+            let bytes = held.bytes.max(length);
+            if bytes > held.bytes && is_blocked {
+                self.core.command(self.key, Command::Output(bytes));
+            }
+            let left = if is_blocked { bytes } else { held.bytes }.saturating_sub(taken);
+            self.hold(Held { bytes: left, is_exact: left > 0, is_blocked, is_told: false });
+        } else {
+            let bytes = held.bytes.saturating_sub(taken).max(length - taken);
+            if is_blocked && held.bytes == 0 {
+                // More than any write will take: the end is said when it is known.
+                self.core.command(self.key, Command::Output(usize::MAX));
+            }
+            self.hold(Held { bytes, is_exact: false, is_blocked, is_told: false });
+        }
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.core.table.get(self.key).ok().map(|socket| socket.held)
+    }
+
+    fn hold(&mut self, held: Held) {
+        if let Ok(socket) = self.core.table.get_mut(self.key) {
+            socket.held = held;
+        }
+    }
+
+    /// At the end of a turn: if the last write took everything, nothing is left.
+    fn account(&mut self) {
+        let Some(held) = self.held() else { return };
+        let is_open = self.core.table.pending(self.key).is_ok_and(|pending| pending > 0);
+        if is_open && !held.is_exact && !held.is_blocked {
+            self.hold(Held::default());
+            self.core.command(self.key, Command::Output(0));
         }
     }
 
@@ -235,6 +275,7 @@ impl Write for Io<'_> {
 
 impl Drop for Io<'_> {
     fn drop(&mut self) {
+        self.account();
         self.core.settle(self.key);
     }
 }

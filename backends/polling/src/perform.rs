@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hangup::{
-    Answer, Cancels, Close, Fault, Hint, Input, Key, Life, Outcome, Phase, RawCode, ReceiveHalf, Wants,
+    Answer, Cancels, Close, Hint, Input, Key, Life, Outcome, Phase, RawCode, ReceiveHalf, SendHalf, Wants,
 };
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
@@ -71,12 +71,24 @@ impl Core {
     fn prepare(&mut self, key: Key, hint: Hint, was_connecting: bool) -> Option<Work> {
         self.look(key, hint);
         let life = self.table.life(key).ok()?;
-        let work = work(life, hint, was_connecting);
+        let mut work = work(life, hint, was_connecting);
+        work.writable |= self.tell_of_loss(key, life);
         if work.is_nothing() {
             self.settle(key);
             return None;
         }
         Some(work)
+    }
+
+    /// Whether the application waits to write, and in vain: it gets one turn to find out. It may have paused because
+    /// of that very output, and would find out by reading otherwise.
+    fn tell_of_loss(&mut self, key: Key, life: Life) -> bool {
+        if life.send_half() != SendHalf::Failed || life.phase() != Phase::Open {
+            return false;
+        }
+        let Ok(socket) = self.table.get_mut(key) else { return false };
+        let waits = socket.held.is_blocked || socket.held.bytes > 0;
+        waits && !std::mem::replace(&mut socket.held.is_told, true)
     }
 
     /// What comes before the application is told: verdicts, and input that is not for it.
@@ -199,10 +211,8 @@ impl Core {
             Ok(()) => true,
             Err(error) => {
                 let (fault, code) = input::fault(&error);
-                let blind = if fault == Fault::Interrupted { Fault::Other } else { fault };
-                self.answer(key, Answer::WatchFailed(blind), code);
-                // A fault that the machine takes for passing would bring us back here at once.
-                self.table.life(key).is_ok_and(|life| life.phase() != Phase::Ending)
+                self.answer(key, Answer::WatchFailed(fault), code);
+                false
             }
         }
     }
@@ -224,11 +234,15 @@ impl Core {
     fn release(&mut self, key: Key, close: Close) {
         let Ok(released) = self.table.release(key, self.now) else { return };
         let socket: Socket = released.resources;
+        let mut report = released.report;
+        if report.unsent > 0 && !socket.held.is_exact {
+            report.unsent = socket.held.bytes as u64;
+        }
         if close == Close::Reset {
             // If it fails, the close is a plain one: nothing else could be done about it.
             drop(SockRef::from(socket.stream()).set_linger(Some(Duration::ZERO)));
         }
-        self.done.push_back(Done { key, state: socket.state, report: released.report });
+        self.done.push_back(Done { key, state: socket.state, report });
         drop(socket);
     }
 

@@ -22,8 +22,25 @@ pub(crate) struct Socket {
     pub(crate) armed: Interest,
     /// Where the application's state is.
     pub(crate) state: usize,
+    /// Output that the application holds.
+    pub(crate) held: Held,
     /// Whether it is in the list of connections that are to be looked at without an event.
     pub(crate) again: bool,
+}
+
+/// Output that the application holds and the OS has not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// How much, at least.
+    pub(crate) bytes: usize,
+    /// Whether the application said so itself. Otherwise it is what a write left over, and there may be more behind
+    /// it that no write was tried with: then the output has an end when a turn does in which the last write took
+    /// everything.
+    pub(crate) is_exact: bool,
+    /// Whether the last write left something over.
+    pub(crate) is_blocked: bool,
+    /// Whether the application has had a turn since the output was lost.
+    pub(crate) is_told: bool,
 }
 
 /// What the poller is asked to watch for.
@@ -45,7 +62,14 @@ impl Interest {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, state: usize) -> Self {
-        Self { stream, registered: None, armed: Interest::default(), state, again: false }
+        Self {
+            stream,
+            registered: None,
+            armed: Interest::default(),
+            state,
+            held: Held::default(),
+            again: false,
+        }
     }
 
     /// The stream, to be read, written and asked.

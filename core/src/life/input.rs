@@ -160,10 +160,9 @@ pub enum Answer {
     /// The OS is done with the memory of a zero-copy send.
     Notified,
 
-    /// The watch of an idle connection reported something, or the poller could not change what it
-    /// watches for.
+    /// The watch of an idle connection reported something.
     Watched(Hint),
-    /// The watch ended without a report.
+    /// Completion: the watch ended without a report. Readiness: the poller could not be told what to watch for.
     WatchFailed(Fault),
 
     /// Asked for its pending error, the socket had none.

@@ -175,11 +175,7 @@ fn on_answer(life: Life, answer: Answer) -> Option<Life> {
         Answer::Notified => Some(life),
 
         Answer::Watched(hint) => established(life, |life| Some(hinted(life, hint))),
-        Answer::WatchFailed(fault) => established(life, |life| {
-            // A connection that nothing reports about would hang for ever.
-            let blind = !ends_operation_only(life, fault);
-            Some(if blind { lost(life, Cause::LocalError, Certainty::Certain) } else { life })
-        }),
+        Answer::WatchFailed(fault) => on_watch_failed(life, fault),
 
         Answer::NoError => on_inquired(life, None),
         Answer::PendingError(fault) => on_inquired(life, Some(fault)),
@@ -343,6 +339,26 @@ fn on_send_failed(life: Life, fault: Fault) -> Option<Life> {
     }
 }
 
+/// A connection that nothing reports about would hang for ever.
+fn on_watch_failed(life: Life, fault: Fault) -> Option<Life> {
+    let blind = Some(lost(life, Cause::LocalError, Certainty::Certain));
+    match (life.phase(), life.mechanism()) {
+        // The poller was told what to watch for, and did not take it in. It will not be asked again.
+        (
+            Phase::Connecting | Phase::ConnectHinted | Phase::Open | Phase::Closing,
+            Mechanism::Level | Mechanism::Edge,
+        ) => blind,
+        // An operation that ended, and can be submitted anew.
+        (Phase::Open | Phase::Closing, Mechanism::Port | Mechanism::Ring) => {
+            if ends_operation_only(life, fault) { Some(life) } else { blind }
+        }
+        // It is about to be deregistered.
+        (Phase::Ending, Mechanism::Level | Mechanism::Edge) => Some(life),
+        (Phase::Connecting | Phase::ConnectHinted | Phase::Ending, Mechanism::Port | Mechanism::Ring)
+        | (Phase::ConnectDue | Phase::Released, _) => None,
+    }
+}
+
 /// The answer to the one question for the pending error.
 fn on_inquired(life: Life, error: Option<Fault>) -> Option<Life> {
     let asked = life.inquiry() != Inquiry::Quiet;
@@ -367,22 +383,9 @@ fn on_inquired(life: Life, error: Option<Fault>) -> Option<Life> {
 }
 
 fn on_acknowledged(life: Life) -> Option<Life> {
-    match (life.phase(), life.send_half(), life.receive_half()) {
-        (Phase::Closing, SendHalf::FinSent, ReceiveHalf::Discarding) => {
-            Some(drained(life, DrainEnd::Acknowledged).with(ReceiveHalf::Shut))
-        }
-        (
-            Phase::ConnectDue
-            | Phase::Connecting
-            | Phase::ConnectHinted
-            | Phase::Open
-            | Phase::Closing
-            | Phase::Ending
-            | Phase::Released,
-            _,
-            _,
-        ) => None,
-    }
+    let waits = life.send_half() == SendHalf::FinSent && life.receive_half() == ReceiveHalf::Discarding;
+    (life.phase() == Phase::Closing && waits)
+        .then(|| drained(life, DrainEnd::Acknowledged).with(ReceiveHalf::Shut))
 }
 
 fn on_shut_down(life: Life) -> Option<Life> {

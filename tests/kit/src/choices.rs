@@ -172,6 +172,7 @@ impl World {
         add(wants.register, Want::Register(true));
         add(wants.register, Want::Register(false));
         add(self.watches_differ(rules, wants), Want::Watch);
+        add(self.watches_differ(rules, wants), Want::WatchFails);
         add(readiness && wants.discard, Want::Discard);
         add(wants.inquire, Want::Inquire);
         add(wants.shutdown && readiness, Want::Shutdown);

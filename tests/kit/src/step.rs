@@ -80,6 +80,8 @@ pub enum Want {
     Register(bool),
     /// Tell the poller what to watch for.
     Watch,
+    /// Tell it, and it fails, for want of memory.
+    WatchFails,
     /// Submit an operation that the kernel takes.
     Submit(Operation),
     /// Submit a zero-copy send or a multishot receive.

@@ -323,6 +323,7 @@ impl World {
                 self.kernel.armed |= rules.sabotage != Some(Sabotage::ForgetToArm);
                 Ok(())
             }
+            Want::WatchFails => self.immediate(rules, Answer::WatchFailed(Fault::NoBuffers)),
             Want::Submit(operation) => self.submit(rules, operation, Owed::One, Held::Parked),
             Want::SubmitLong(Operation::Send) => {
                 self.submit(rules, Operation::Send, Owed::Both, Held::Parked)

@@ -12,7 +12,7 @@ pub use self::evidence::{Evidence, TcpState};
 /// Registers a stream. It must be deleted before it is closed.
 pub(crate) fn add(poller: &Poller, stream: &TcpStream, interest: Event, mode: PollMode) -> io::Result<()> {
     // SAFETY: I06, one owner of the descriptor and deletion before close. The only caller is
-    // `socket::Registered`, which owns the stream from here on, lends it out by reference only, and
+    // `socket::Socket`, which owns the stream from here on, lends it out by reference only, and
     // deletes the registration in both of its ways out: `deregister` and `drop`.
     unsafe { poller.add_with_mode(stream, interest, mode) }
 }
