@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hangup::{Plan, Report};
+use hangup::{Life, Plan, ReceiveHalf, Report};
 use hangup_testkit::peer::{Content, Digest};
 
 use crate::running::{Deferred, Hands};
@@ -159,6 +159,8 @@ pub(crate) struct App {
     out: Vec<u8>,
     written: usize,
     answered: bool,
+    /// Whether a read has told it that there is no more.
+    told: bool,
 }
 
 impl App {
@@ -172,6 +174,7 @@ impl App {
             out: Vec::new(),
             written: 0,
             answered: false,
+            told: false,
         }
     }
 
@@ -200,13 +203,19 @@ impl App {
 
     /// Whether it may go on reading.
     fn read(&mut self, conn: &mut dyn Connection) -> bool {
-        let takes_input = conn.life().is_some_and(|life| life.receive_half() == hangup::ReceiveHalf::Open);
+        // Where operations complete by themselves, an end may be known before it has been read.
+        let takes_input = match conn.life().map(Life::receive_half) {
+            Some(ReceiveHalf::Open) => true,
+            Some(ReceiveHalf::Ended | ReceiveHalf::Failed) => !self.told,
+            _ => false,
+        };
         if !takes_input {
             return false;
         }
         let mut buffer = vec![0; self.behaviour.piece];
         match conn.read(&mut buffer) {
             Ok(0) => {
+                self.told = true;
                 self.page.note(self.number, |seen| seen.end = true);
                 if let Some(plan) = self.behaviour.at_end {
                     conn.close(plan);
@@ -217,7 +226,10 @@ impl App {
                 self.received(conn, &buffer[..count]);
                 true
             }
-            Err(error) => self.failed(&error, |seen, kind| seen.read_error = Some(kind)),
+            Err(error) => {
+                self.told |= !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+                self.failed(&error, |seen, kind| seen.read_error = Some(kind))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use hangup::Policy;
+use hangup::{Mechanism, Policy};
 use hangup_testkit::peer::{Peer, Wiring};
 
 use crate::app::{Behaviour, Ended, Page};
@@ -37,7 +37,13 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) const fn new(name: &'static str, run: fn(&Stage), linux: &'static [End]) -> Self {
-        Self { name, run, expected: Expected { linux, windows: None }, only_on: None, alone: None }
+        Self {
+            name,
+            run,
+            expected: Expected { linux, windows: None, ports: None },
+            only_on: None,
+            alone: None,
+        }
     }
 
     /// Where Windows differs, and why. `documented`: what a real one is said to do, which nobody has run.
@@ -49,6 +55,17 @@ impl Case {
     ) -> Self {
         let windows = Some(Windows { wine, documented, why });
         Self { expected: Expected { windows, ..self.expected }, ..self }
+    }
+
+    /// Where a completion port differs, and why.
+    pub(crate) const fn ports(
+        self,
+        wine: &'static [End],
+        documented: &'static [End],
+        why: &'static str,
+    ) -> Self {
+        let ports = Some(Windows { wine, documented, why });
+        Self { expected: Expected { ports, ..self.expected }, ..self }
     }
 
     pub(crate) const fn only_on(self, system: &'static str, why: &'static str) -> Self {
@@ -109,6 +126,10 @@ impl Stage {
         let before = running.count();
         let peer = Peer::connect(running.address(), &wiring).expect("the loop can be connected to");
         running.arrived(before + 1);
+        if self.completes() {
+            // Its first receive is in flight then, as a poller would be watching.
+            running.hands(|_| ());
+        }
         peer
     }
 
@@ -120,14 +141,27 @@ impl Stage {
     pub(crate) fn judge(&self, ended: &Ended) {
         let end = End::of(&ended.report);
         lock(&SEEN).entry((self.subject.name(), self.case.name)).or_default().insert(end.to_string());
-        assert!(self.case.expected.accepts(end), "not expected: {}\nexpected: {}", end, self.expected());
+        assert!(
+            self.case.expected.accepts(self.subject.mechanism(), end),
+            "not expected: {}\nexpected: {}",
+            end,
+            self.expected()
+        );
     }
 
     fn expected(&self) -> String {
-        match self.case.expected.windows {
-            Some(windows) if cfg!(windows) => list(windows.wine),
-            _ => list(self.case.expected.linux),
-        }
+        let other = self.case.expected.other(self.subject.mechanism());
+        list(other.map_or(self.case.expected.linux, |other| other.wine))
+    }
+
+    /// Whether operations are submitted and complete by themselves.
+    pub(crate) fn completes(&self) -> bool {
+        !self.subject.mechanism().is_readiness()
+    }
+
+    /// Whether nothing reports on a connection but its own operations.
+    pub(crate) fn is_port(&self) -> bool {
+        self.subject.mechanism() == Mechanism::Port
     }
 }
 
@@ -217,30 +251,36 @@ fn report(subject: &dyn Subject, failures: Vec<String>) {
         let Some(ends) = seen.get(&(subject.name(), case.name)) else { continue };
         let ends = ends.iter().cloned().collect::<Vec<_>>().join("; ");
         let linux = list(case.expected.linux);
-        if case.expected.windows.is_some() || ends != linux {
+        if case.expected.other(subject.mechanism()).is_some() || ends != linux {
             println!("  {}: {ends} (Linux: {linux})", case.name);
         }
     }
     assert!(failures.is_empty(), "{} cases failed:\n\n{}", failures.len(), failures.join("\n"));
 }
 
-/// The table in `windows.md`, made from the cases.
+/// The tables in `windows.md`, made from the cases.
 pub(crate) fn windows_table() -> String {
-    let mut table =
-        String::from("| case | Linux | Wine | also accepted on Windows | why |\n|---|---|---|---|---|\n");
+    let mut page = String::from("Readiness, which on Windows is AFD's:\n\n");
+    differences(&mut page, |expected| expected.windows);
+    page.push_str("\nCompletions, by a port of our own:\n\n");
+    differences(&mut page, |expected| expected.ports);
+    page.push_str("\nNot run on every system:\n\n| case | only on | why |\n|---|---|---|\n");
     for case in cases::all() {
-        if let Some(windows) = case.expected.windows {
+        if let Some((system, why)) = case.only_on {
+            writeln!(page, "| {} | {system} | {why} |", case.name).expect("memory");
+        }
+    }
+    page
+}
+
+fn differences(page: &mut String, other: impl Fn(&Expected) -> Option<Windows>) {
+    page.push_str("| case | Linux | Wine | also accepted on Windows | why |\n|---|---|---|---|---|\n");
+    for case in cases::all() {
+        if let Some(windows) = other(&case.expected) {
             let also = if windows.documented.is_empty() { String::new() } else { list(windows.documented) };
             let (linux, wine) = (list(case.expected.linux), list(windows.wine));
-            writeln!(table, "| {} | {linux} | {wine} | {also} | {} |", case.name, windows.why)
+            writeln!(page, "| {} | {linux} | {wine} | {also} | {} |", case.name, windows.why)
                 .expect("memory");
         }
     }
-    table.push_str("\nNot run on every system:\n\n| case | only on | why |\n|---|---|---|\n");
-    for case in cases::all() {
-        if let Some((system, why)) = case.only_on {
-            writeln!(table, "| {} | {system} | {why} |", case.name).expect("memory");
-        }
-    }
-    table
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hangup::{Cause, Certainty, DrainEnd, Report};
+use hangup::{Cause, Certainty, DrainEnd, Mechanism, Report, Timeout};
 
 /// The part of a report that a case expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) const CLEAN: End = certain(Cause::PeerFinished).drained(DrainEnd::Pee
 pub(crate) const CLOSED: End = certain(Cause::LocalClose).drained(DrainEnd::PeerFinished);
 /// A reset that a call has told us of.
 pub(crate) const RESET: End = certain(Cause::PeerReset);
+/// Nothing told of the end, and one half had ended before.
+pub(crate) const HALF_CLOSED: End = certain(Cause::TimedOut(Timeout::HalfClosed));
 /// A reset that only an event has told us of.
 pub(crate) const RESET_HINTED: End = inferred(Cause::PeerReset);
 
@@ -67,21 +69,31 @@ pub(crate) struct Windows {
 #[derive(Clone, Copy)]
 pub(crate) struct Expected {
     pub(crate) linux: &'static [End],
+    /// Readiness, which on Windows is AFD's.
     pub(crate) windows: Option<Windows>,
+    /// Completions. Where nothing is said, a port has to say what Linux says.
+    pub(crate) ports: Option<Windows>,
 }
 
 impl Expected {
     /// What is accepted on the system that this runs on.
-    pub(crate) fn accepts(&self, end: End) -> bool {
-        if cfg!(windows) {
-            let Some(windows) = self.windows else { return self.linux.contains(&end) };
+    pub(crate) fn accepts(&self, mechanism: Mechanism, end: End) -> bool {
+        if let Some(windows) = self.other(mechanism) {
             windows.wine.contains(&end) || windows.documented.contains(&end)
-        } else if cfg!(target_os = "linux") {
+        } else if cfg!(any(windows, target_os = "linux")) {
             self.linux.contains(&end)
         } else {
             // Never run there by us: the cause has to be one of those that are known.
             let known = self.linux.iter().chain(self.windows.iter().flat_map(|other| other.wine));
             known.clone().any(|known| known.cause == end.cause)
+        }
+    }
+
+    /// Where a mechanism differs from Linux, on the system that this runs on.
+    pub(crate) fn other(&self, mechanism: Mechanism) -> Option<Windows> {
+        match mechanism {
+            Mechanism::Port => self.ports,
+            Mechanism::Level | Mechanism::Edge | Mechanism::Ring => self.windows.filter(|_| cfg!(windows)),
         }
     }
 }

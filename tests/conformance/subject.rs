@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hangup::{Audit, Blame, InputError, Key, Life, Plan, Policy, Report};
+use hangup::{Audit, Blame, InputError, Key, Life, Mechanism, Plan, Policy, Report};
 
 use crate::app::App;
 
@@ -17,6 +17,11 @@ use crate::app::App;
 pub(crate) trait Subject: Sync {
     /// Its name in messages.
     fn name(&self) -> &'static str;
+
+    /// How its OS mechanism reports. Some things can only be expected where readiness is told.
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Level
+    }
 
     /// Whether this system can run it.
     fn is_supported(&self) -> bool;

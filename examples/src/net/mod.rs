@@ -3,6 +3,8 @@
 //! An application of its own has one adapter and needs nothing of this. What it costs is a call by pointer for each
 //! step; nothing of an adapter is hidden that the programs here use.
 
+#[cfg(windows)]
+mod iocp;
 mod polling;
 
 use std::fmt;
@@ -22,6 +24,8 @@ pub enum Backend {
     /// `hangup-polling`.
     #[default]
     Polling,
+    /// `hangup-iocp`: Windows only.
+    Iocp,
 }
 
 impl Backend {
@@ -39,6 +43,12 @@ impl Backend {
     ) -> io::Result<Box<dyn Net<S>>> {
         match self {
             Self::Polling => Ok(Box::new(Polling::start(trigger, policy, listener)?)),
+            #[cfg(windows)]
+            Self::Iocp => Ok(Box::new(iocp::Iocp::start(policy, listener)?)),
+            #[cfg(not(windows))]
+            Self::Iocp => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "there are completion ports on Windows only"))
+            }
         }
     }
 }

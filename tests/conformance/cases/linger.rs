@@ -24,7 +24,8 @@ pub(super) const CASES: &[Case] = &[
         &[CLOSED, given_up(DrainEnd::Failed)],
         &[],
         "the reset is swallowed, and a receive made before the event is looked at returns 0, as after a FIN",
-    ),
+    )
+    .ports(&[given_up(DrainEnd::Failed), CLOSED], &[], super::LATE),
     Case::new("linger/with_output_after_budget", with_output_after_budget, &[given_up(DrainEnd::Budget)]),
 ];
 

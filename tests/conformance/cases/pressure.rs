@@ -34,11 +34,17 @@ const ANY_ON_WINDOWS: &[End] = &[
 
 pub(super) const CASES: &[Case] = &[
     Case::new("pressure/paused_and_finished", paused_and_finished, &[CLEAN]),
-    Case::new("pressure/paused_and_reset", paused_and_reset, &[RESET]).windows(
-        &[RESET_HINTED],
-        &[RESET],
-        "the reset is swallowed: no call names it, only the event's abort flag tells",
-    ),
+    Case::new("pressure/paused_and_reset", paused_and_reset, &[RESET])
+        .windows(
+            &[RESET_HINTED],
+            &[RESET],
+            "the reset is swallowed: no call names it, only the event's abort flag tells",
+        )
+        .ports(
+            &[CLEAN],
+            &[RESET],
+            "input is here already, so nothing is in flight that could tell; the next receive does, as above",
+        ),
     Case::new("pressure/paused_with_input", paused_with_input, &[CLEAN]),
     Case::new("pressure/blocked_output", blocked_output, &[CLEAN]),
     Case::new("pressure/half_closed_both_idle", half_closed_both_idle, &[CLEAN]),
@@ -75,16 +81,20 @@ fn paused_and_finished(stage: &Stage) {
 }
 
 fn paused_and_reset(stage: &Stage) {
-    let we = stage.serve(Behaviour::PAUSED);
-    stage.peer(&we).play([Act::Send(1000), Act::Reset]);
+    let we = stage.serve(Behaviour { at_end: Some(Plan::Flush), ..Behaviour::PAUSED });
+    let mut peer = stage.peer(&we);
+    peer.act(Act::Send(1000));
     stands_still(&we);
-    assert!(super::over_at_the_os(we.life(0)), "the reset was not noticed: {:?}", we.life(0));
+    peer.act(Act::Reset);
+    stands_still(&we);
+    let noticed = super::over_at_the_os(we.life(0));
+    assert!(noticed || stage.is_port(), "the reset was not noticed: {:?}", we.life(0));
     stands_still(&we);
     we.with(0, |conn, _| conn.resume()).unwrap();
     stage.judge(&we.ended(0));
     let seen = we.seen(0);
     assert!(cfg!(windows) || seen.received == 1000, "{seen:?}");
-    assert!(!seen.end && seen.read_error.is_some(), "{seen:?}");
+    assert!(!seen.end && seen.read_error.is_some() || stage.is_port(), "{seen:?}");
     we.stop();
 }
 

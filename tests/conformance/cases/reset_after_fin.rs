@@ -3,10 +3,11 @@
 use hangup::Cause;
 use hangup_testkit::peer::Act;
 
-use super::{digest, we_got};
+use super::{digest, millis, we_got};
 use crate::app::Behaviour;
 use crate::battery::{Case, Stage};
-use crate::expect::{RESET_HINTED, certain, inferred};
+use crate::expect::{HALF_CLOSED, RESET, RESET_HINTED, certain, inferred};
+use crate::running::Running;
 
 pub(super) const CASES: &[Case] = &[
     Case::new("reset_after_fin/because_we_wrote", because_we_wrote, &[certain(Cause::ResetAfterFin)])
@@ -19,13 +20,27 @@ pub(super) const CASES: &[Case] = &[
         &[inferred(Cause::ResetAfterFin)],
         &[certain(Cause::ResetAfterFin)],
         "as above",
-    ),
+    )
+    .ports(&[HALF_CLOSED], &[], BLIND),
     Case::new("reset_after_fin/both_unread", both_unread, &[inferred(Cause::ResetAfterFin)]).windows(
         &[RESET_HINTED],
         &[inferred(Cause::ResetAfterFin)],
         "the event shows only the abort, so that the FIN before it cannot be known; Linux has EPIPE for it",
-    ),
+    )
+    .ports(&[HALF_CLOSED], &[RESET, inferred(Cause::LocalStackAborted)], BLIND),
 ];
+
+const BLIND: &str =
+    "after the end of the stream nothing is in flight that could tell; a deadline ends the wait";
+
+/// A loop that ends the wait of a half-closed connection soon, where nothing else does.
+fn serve(stage: &Stage, behaviour: Behaviour) -> Running {
+    let mut setup = stage.setup(behaviour);
+    if stage.is_port() {
+        setup.policy.half_closed = millis(100);
+    }
+    stage.start(setup)
+}
 
 /// The peer closes, we do not care and write: the first write is answered by a reset.
 fn because_we_wrote(stage: &Stage) {
@@ -43,7 +58,7 @@ fn because_we_wrote(stage: &Stage) {
 
 /// The same order without a word from us.
 fn by_itself(stage: &Stage) {
-    let we = stage.serve(Behaviour::READER);
+    let we = serve(stage, Behaviour::READER);
     let mut peer = stage.peer(&we);
     peer.act(Act::Finish);
     we.until(0, "the end of the peer's stream", |seen| seen.end);
@@ -56,7 +71,7 @@ fn by_itself(stage: &Stage) {
 
 /// Data, FIN and reset are all there before we look.
 fn both_unread(stage: &Stage) {
-    let we = stage.serve(Behaviour::PAUSED);
+    let we = serve(stage, Behaviour::PAUSED);
     let mut peer = stage.peer(&we);
     let held = we.hold();
     peer.play([Act::Send(5), Act::Finish, Act::Reset]);

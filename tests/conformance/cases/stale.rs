@@ -97,5 +97,9 @@ fn number_reused_within_a_batch(stage: &Stage) {
     let received: Vec<u64> = (0..2).map(|number| we.seen(number).received).collect();
     assert!(received == [5, 0] || received == [0, 5], "{received:?}");
     let audit = we.stop();
-    assert!(audit.stale >= 1, "the event of the old connection was not counted: {audit:?}");
+    // Where it completes, it was owed, and its connection waited for it.
+    assert!(
+        audit.stale >= 1 || stage.completes(),
+        "the event of the old connection was not counted: {audit:?}"
+    );
 }

@@ -1,0 +1,268 @@
+//! Listeners that survive what their clients do, and what this host runs out of.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::windows::io::AsRawSocket;
+
+use hangup::{AcceptJudge, AcceptVerdict, Moment};
+use slab::Slab;
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+
+use crate::driver::{Core, Driver};
+use crate::input;
+use crate::os::{self, Flight, Landing, Submitted};
+
+/// How many accepts a listener has in flight, and how many accepted streams wait here: the rest of them wait in the
+/// backlog, where a full one tells clients to come later.
+const POSTED: usize = 16;
+
+/// A number with this mark is that of an accept.
+const MARK: u64 = 1 << 60;
+
+/// The place of the accept that a number is of; `None` if it is another operation's.
+pub(crate) fn place(user_data: u64) -> Option<usize> {
+    if user_data & MARK == 0 { None } else { usize::try_from(user_data & !MARK).ok() }
+}
+
+/// The listeners of one port.
+#[derive(Debug, Default)]
+pub(crate) struct Acceptor {
+    listeners: Slab<Listener>,
+    accepts: Slab<Accept>,
+    incoming: VecDeque<Incoming>,
+    broken: VecDeque<io::Error>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    listener: TcpListener,
+    skips: bool,
+    judge: AcceptJudge,
+    /// Not before this moment.
+    paused: Option<Moment>,
+    /// Accepts in flight, and streams that wait.
+    busy: usize,
+    /// It is to be closed as soon as nothing is in flight.
+    closing: bool,
+}
+
+/// An accept in flight: its memory and its socket stay until its packet has come.
+#[derive(Debug)]
+struct Accept {
+    listener: usize,
+    flight: Flight,
+    socket: RawSocket,
+}
+
+#[derive(Debug)]
+struct Incoming {
+    listener: usize,
+    stream: TcpStream,
+    peer: SocketAddr,
+}
+
+impl<S> Driver<S> {
+    /// Accepts from a listener from here on, a few ahead. What comes is fetched with [`incoming`](Self::incoming).
+    ///
+    /// # Errors
+    ///
+    /// If the listener cannot be associated with the port: it has one already.
+    pub fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.core.listen(listener)
+    }
+
+    /// The next stream that has come, for [`accept`](Self::accept), and who it is from. Ask until it is `None`, once a
+    /// round.
+    ///
+    /// One connection's trouble is never an error here, and running out of something makes the listener pause.
+    ///
+    /// # Errors
+    ///
+    /// Only if a listener itself is broken; it is closed then.
+    pub fn incoming(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        self.core.next_incoming()
+    }
+
+    /// Closes all listeners. Streams that have come already can still be fetched.
+    pub fn stop_listening(&mut self) {
+        self.core.stop_listening();
+    }
+}
+
+impl Acceptor {
+    /// Whether there is something to fetch.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.incoming.is_empty() || !self.broken.is_empty()
+    }
+
+    /// When a listener that pauses goes on.
+    pub(crate) fn resumes(&self) -> Option<Moment> {
+        self.listeners.iter().filter_map(|(_, listener)| listener.paused).min()
+    }
+
+    /// How many accepts the OS has.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.accepts.len()
+    }
+}
+
+impl Core {
+    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.port.associate(&listener)?;
+        let skips = self.options.skip_on_success && os::set_skip_on_success(&listener).is_ok();
+        let judge = AcceptJudge::default();
+        let listener = Listener { listener, skips, judge, paused: None, busy: 0, closing: false };
+        let at = self.acceptor.listeners.insert(listener);
+        self.post_accepts(at);
+        Ok(())
+    }
+
+    fn next_incoming(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        if let Some(error) = self.acceptor.broken.pop_front() {
+            return Err(error);
+        }
+        let Some(Incoming { listener, stream, peer }) = self.acceptor.incoming.pop_front() else {
+            return Ok(None);
+        };
+        self.idle(listener);
+        self.post_accepts(listener);
+        Ok(Some((stream, peer)))
+    }
+
+    /// Lets listeners go on that have paused long enough.
+    pub(crate) fn resume_accepting(&mut self) {
+        if self.acceptor.resumes().is_none_or(|until| until > self.now) {
+            return;
+        }
+        let places: Vec<usize> = self.acceptor.listeners.iter().map(|(at, _)| at).collect();
+        for at in places {
+            if let Some(listener) = self.acceptor.listeners.get_mut(at) {
+                listener.paused = listener.paused.filter(|&until| until > self.now);
+            }
+            self.post_accepts(at);
+        }
+    }
+
+    /// Posts as many accepts as are missing.
+    fn post_accepts(&mut self, at: usize) {
+        while let Some(listener) = self.acceptor.listeners.get_mut(at) {
+            if listener.closing || listener.paused.is_some() || listener.busy >= POSTED {
+                return;
+            }
+            match socket_for(&listener.listener) {
+                Ok(socket) => self.post_accept(at, socket),
+                Err(error) => self.accept_failed(at, error),
+            }
+        }
+    }
+
+    fn post_accept(&mut self, at: usize, socket: RawSocket) {
+        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+        listener.busy += 1;
+        let entry = self.acceptor.accepts.vacant_entry();
+        let (place, user_data) = (entry.key(), MARK | entry.key() as u64);
+        let flight = self.flights.pop().unwrap_or_else(Flight::new);
+        let accept = entry.insert(Accept { listener: at, flight, socket });
+        let (door, raw) = (listener.listener.as_raw_socket(), accept.socket.as_raw_socket());
+        match accept.flight.accept(door, raw, user_data, listener.skips) {
+            Submitted::Pending => {}
+            Submitted::Done(_) => drop(self.accept_over(place, Landing::Done(0))),
+            Submitted::Failed(code) => drop(self.accept_over(place, Landing::Failed(code, 0))),
+        }
+    }
+
+    /// The packet of an accept has come.
+    pub(crate) fn accept_landed(&mut self, place: usize, landing: Landing) {
+        if let Some(at) = self.accept_over(place, landing) {
+            self.post_accepts(at);
+        }
+    }
+
+    /// An accept is over: by its packet, or at once. Which listener's it was.
+    fn accept_over(&mut self, place: usize, landing: Landing) -> Option<usize> {
+        let Accept { listener: at, mut flight, socket } = self.acceptor.accepts.try_remove(place)?;
+        drop(flight.take(0));
+        self.flights.push(flight);
+        let listener = self.acceptor.listeners.get_mut(at)?;
+        let accepted = match landing {
+            Landing::Done(_) => {
+                let stream = TcpStream::from(socket);
+                let told = os::update_accept_context(&stream, listener.listener.as_raw_socket());
+                // One that was reset meanwhile has no peer's name.
+                told.and_then(|()| stream.peer_addr()).map(|peer| Incoming { listener: at, stream, peer })
+            }
+            Landing::Failed(code, _) => {
+                let number = code.fault().typical(hangup::Os::Windows).unwrap_or_else(|| code.value());
+                Err(io::Error::from_raw_os_error(number))
+            }
+        };
+        match accepted {
+            Ok(incoming) => {
+                listener.judge.accepted();
+                self.acceptor.incoming.push_back(incoming);
+            }
+            Err(error) => {
+                self.idle(at);
+                self.accept_failed(at, error);
+            }
+        }
+        Some(at)
+    }
+
+    /// One accept fewer. A listener that was to be closed, and has none, is closed.
+    fn idle(&mut self, at: usize) {
+        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+        listener.busy = listener.busy.saturating_sub(1);
+        if listener.closing && listener.busy == 0 {
+            drop(self.acceptor.listeners.remove(at));
+        }
+    }
+
+    fn accept_failed(&mut self, at: usize, error: io::Error) {
+        let now = self.now;
+        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+        if listener.closing {
+            return;
+        }
+        match listener.judge.failed(input::fault(&error).0, now) {
+            AcceptVerdict::RetryNow | AcceptVerdict::Wait => {}
+            // An accept in flight has its socket already, so there is none to give up: others are left in the
+            // backlog until somebody goes.
+            AcceptVerdict::BackOffUntil(until) | AcceptVerdict::ShedOne(until) => {
+                listener.paused = Some(until);
+            }
+            AcceptVerdict::Fatal => {
+                self.acceptor.broken.push_back(error);
+                self.close_listener(at);
+            }
+        }
+    }
+
+    pub(crate) fn stop_listening(&mut self) {
+        let places: Vec<usize> = self.acceptor.listeners.iter().map(|(at, _)| at).collect();
+        for at in places {
+            self.close_listener(at);
+        }
+    }
+
+    /// Cancels what is in flight; the last to come back closes the listener.
+    fn close_listener(&mut self, at: usize) {
+        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+        listener.closing = true;
+        listener.paused = None;
+        if listener.busy == 0 {
+            return drop(self.acceptor.listeners.remove(at));
+        }
+        let door = listener.listener.as_raw_socket();
+        for (_, accept) in self.acceptor.accepts.iter().filter(|(_, accept)| accept.listener == at) {
+            accept.flight.cancel(door);
+        }
+    }
+}
+
+/// A socket for an accept to fill: of the listener's family, neither bound nor connected.
+fn socket_for(listener: &TcpListener) -> io::Result<RawSocket> {
+    let domain = Domain::for_address(listener.local_addr()?);
+    RawSocket::new(domain, Type::STREAM, Some(Protocol::TCP))
+}

@@ -1,0 +1,104 @@
+//! `hangup-iocp`.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use hangup::{Audit, Blame, Key, Plan, Policy, Report};
+use hangup_iocp::{Driver, Guard, Io};
+
+use super::{Connection, Net, Use, Waker};
+
+#[derive(Debug)]
+pub(super) struct Iocp<S> {
+    driver: Driver<S>,
+    /// Whether somebody else is let in.
+    open: bool,
+}
+
+impl<S> Iocp<S> {
+    pub(super) fn start(policy: Policy, listener: TcpListener) -> io::Result<Self> {
+        let mut driver = Driver::new(policy)?;
+        driver.listen(listener)?;
+        Ok(Self { driver, open: true })
+    }
+}
+
+impl<S: fmt::Debug + Send> Net<S> for Iocp<S> {
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.driver.wait(limit)
+    }
+
+    fn next(&mut self, each: Use<'_, S>) -> bool {
+        match self.driver.next() {
+            Some(Guard { mut io, state }) => {
+                each(&mut io, state);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        if self.open { self.driver.incoming() } else { Ok(None) }
+    }
+
+    fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key> {
+        self.driver.accept(stream, state).map_err(|refused| refused.error)
+    }
+
+    /// Whoever was accepted ahead and not asked for is hung up on.
+    fn close_door(&mut self) {
+        self.open = false;
+        self.driver.stop_listening();
+        while let Ok(Some(stream)) = self.driver.incoming() {
+            drop(stream);
+        }
+    }
+
+    fn with(&mut self, key: Key, each: Use<'_, S>) {
+        if let Ok(Guard { mut io, state }) = self.driver.get(key) {
+            each(&mut io, state);
+        }
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.driver.keys().collect()
+    }
+
+    fn drain(&mut self, plan: Plan) {
+        self.driver.drain(plan);
+    }
+
+    fn ended(&mut self) -> Option<(Key, S, Report)> {
+        self.driver.ended().map(|ended| (ended.key, ended.state, ended.report))
+    }
+
+    fn audit(&self) -> Audit {
+        self.driver.audit()
+    }
+
+    fn waker(&self) -> Waker {
+        let waker = self.driver.waker();
+        Waker::new(move || drop(waker.wake()))
+    }
+}
+
+impl Connection for Io<'_> {
+    fn pause(&mut self) {
+        Io::pause(self);
+    }
+
+    fn resume(&mut self) {
+        Io::resume(self);
+    }
+
+    fn close(&mut self, plan: Plan) {
+        Io::close(self, plan);
+    }
+
+    fn blame(&mut self, blame: Blame) {
+        Io::blame(self, blame);
+    }
+}
