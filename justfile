@@ -52,6 +52,10 @@ doctest-nightly:
 no-std:
     .ci/steps no-std
 
+# Every order in which two workers can meet, by loom.
+loom:
+    .ci/steps loom
+
 # The core under Miri.
 miri:
     .ci/steps miri

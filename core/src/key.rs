@@ -48,6 +48,11 @@ impl KeyLayout {
         low(key.0, self.index_bits)
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) const fn generation(self, key: Key) -> u32 {
+        low(key.0 >> self.index_bits, self.generation_bits)
+    }
+
     /// Whether the key's bits between generation and table are 0.
     pub(crate) const fn fits(self, key: Key) -> bool {
         let used = self.index_bits + self.generation_bits;

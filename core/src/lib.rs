@@ -54,6 +54,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Several workers
+//!
+//! A table is for one worker, and others send it what they want. For a queue that several workers take from, such as a
+//! completion port, there is `hangup::shared`, with the feature `std`: the only thing here that needs more than `core`
+//! and `alloc`.
+//!
 //! # The states
 //!
 //! <details><summary>Every phase, both halves, and every way between them (drawn from the rows)</summary>
@@ -65,6 +71,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod accept;
 mod buffer;
@@ -81,6 +89,8 @@ mod policy;
 #[cfg(doctest)]
 mod promises;
 mod report;
+#[cfg(feature = "std")]
+pub mod shared;
 mod table;
 
 pub use crate::accept::{AcceptJudge, AcceptVerdict};

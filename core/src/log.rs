@@ -83,6 +83,13 @@ impl Log {
     }
 }
 
+/// Whether it is worth a letter.
+#[cfg(feature = "std")]
+#[inline]
+pub(crate) fn is_logged(input: Input) -> bool {
+    letter(input).is_some()
+}
+
 fn letter(input: Input) -> Option<u8> {
     match input {
         Input::Hint(hint) => hint_letter(hint),

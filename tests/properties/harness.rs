@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use hangup::{Answer, Command, Input, Key, Life, Moment, Operation, Outcome, Plan, Table, Wants};
+use hangup::{Answer, Command, Input, Key, Life, Moment, Operation, Outcome, Plan, Wants};
 use hangup_testkit::{Act, Fed, Held, Rules, Step, Want, World};
 
-use crate::ledger::{Ledger, Place, Thing};
+use crate::ledger::{Ledger, Place};
 use crate::misuse;
 use crate::script::{Happening, Setup, Side, passing};
+use crate::subject::Subject;
 use crate::tally::{Books, Seen, Tally};
 use crate::timetable::Timetable;
 
@@ -30,9 +31,9 @@ pub(crate) use ensure;
 pub(crate) struct Harness {
     pub(crate) rules: Rules,
     pub(crate) setup: Setup,
-    pub(crate) table: Table<Thing, Thing>,
+    pub(crate) table: Subject,
     /// Another table, whose places and generations are alike.
-    pub(crate) other: Table<Thing, Thing>,
+    pub(crate) other: Subject,
     pub(crate) other_key: Key,
     pub(crate) connections: BTreeMap<usize, Connection>,
     pub(crate) dead: Vec<misuse::Dead>,
@@ -77,13 +78,7 @@ pub(crate) struct InFlight {
 impl Harness {
     pub(crate) fn new(setup: Setup) -> Self {
         let mechanism = setup.personality.mechanism();
-        let make = || {
-            if setup.compact {
-                Table::compact(mechanism, setup.policy)
-            } else {
-                Table::new(mechanism, setup.policy)
-            }
-        };
+        let make = || Subject::new(setup.form, setup.compact, mechanism, setup.policy);
         let ledger = Ledger::default();
         let mut other = make();
         let vacant = other.vacant().expect("an empty table is not full");

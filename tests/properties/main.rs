@@ -3,7 +3,7 @@
 //! A script drives the same world as the exhaustive suite, one for each connection, and tells a table everything
 //! that each machine was told. After every happening the table is compared with the worlds (`harness`), with a
 //! second count of everything (`tally`), with a naive timetable (`timetable`) and with a book of where every
-//! resource and every buffer is (`ledger`).
+//! resource and every buffer is (`ledger`). One script in two runs on the table for several workers (`subject`).
 //!
 //! How many scripts: 4,096, or what `PROPTEST_CASES` says.
 //!
@@ -25,6 +25,7 @@ mod offers;
 mod regressions;
 mod retire;
 mod script;
+mod subject;
 mod tables;
 mod tally;
 mod timetable;

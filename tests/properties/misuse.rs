@@ -7,7 +7,7 @@ use hangup::{
 };
 
 use crate::harness::{Checked, Harness, ensure};
-use crate::ledger::{Place, Thing};
+use crate::ledger::Place;
 use crate::offers::at;
 use crate::script::{Misuse, operation, untimely};
 use crate::tally::Books;
@@ -37,10 +37,10 @@ impl Harness {
         let table = &self.table;
         let audit: Audit = table.audit();
         let of = |key| {
-            let resource = table.get(key)?.number();
+            let resource = table.resource(key)?;
             Ok((key, table.life(key)?, table.wants(key)?, table.pending(key)?, table.code(key)?, resource))
         };
-        let connections: Result<Vec<_>, InputError> = table.keys().map(of).collect();
+        let connections: Result<Vec<_>, InputError> = table.keys().into_iter().map(of).collect();
         Snapshot {
             connections: connections.expect("the keys of a table are its own"),
             next_deadline: table.next_deadline(),
@@ -64,7 +64,7 @@ impl Harness {
         ensure!(books == self.books, "the table counts {books:?}, and there were {:?}", self.books);
         ensure!(table.len() == self.connections.len(), "{} connections", table.len());
         ensure!(table.is_empty() == self.connections.is_empty(), "empty, or not");
-        ensure!(table.keys().count() == table.len(), "{:?}", table.keys().collect::<Vec<_>>());
+        ensure!(table.keys().len() == table.len(), "{:?}", table.keys());
         let with_the_os = self.ledger.count(Place::Os);
         ensure!(table.audit().with_the_os() == with_the_os, "{with_the_os} buffers are with the OS");
         for (number, connection) in &self.connections {
@@ -76,7 +76,7 @@ impl Harness {
             ensure!(table.pending(key) == Ok(pending), "{number}: {:?}, not {pending}", table.pending(key));
             let code = connection.tally.code();
             ensure!(table.code(key) == Ok(code), "{number}: {:?}, not {code:?}", table.code(key));
-            let resource = table.get(key).map(Thing::number);
+            let resource = table.resource(key);
             ensure!(resource == Ok(connection.resource), "{number} has {resource:?}");
             self.check_token(key)?;
         }
@@ -190,7 +190,7 @@ impl Harness {
             self.books.stale += 1;
         }
         if let Some(right) = right {
-            ensure!(self.table.lent_mut(&right).is_none(), "{right:?} has a buffer");
+            ensure!(self.table.lent(&right).is_none(), "{right:?} has a buffer");
             let result = match manner % 3 {
                 0 => self.table.complete(right, Answer::Received(1), More::Last, self.told).map(|_| ()),
                 1 => self.table.returned(right, Answer::Sent(1), self.told).map(|_| ()),
@@ -231,7 +231,7 @@ impl Harness {
         let table = &self.table;
         ensure!(table.life(key) == Err(error) && table.wants(key) == Err(error), "{key:?} is there");
         ensure!(table.pending(key) == Err(error) && table.code(key) == Err(error), "{key:?} is there");
-        let there = table.get(key).map(Thing::number);
+        let there = table.resource(key);
         ensure!(there == Err(error), "{key:?} has {there:?}");
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Harness {
         }
         let operation = right.operation();
         let again = !life.slot(operation).is_idle();
-        ensure!(self.table.lent_mut(&right).is_none(), "{right:?} has the buffer of another operation");
+        ensure!(self.table.lent(&right).is_none(), "{right:?} has the buffer of another operation");
         let result = self.table.complete(right, answer(operation), More::Last, self.told).map(|_| ());
         match result {
             Err(InputError::Refused(_)) => self.books.refused += 1,

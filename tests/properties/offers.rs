@@ -71,7 +71,7 @@ impl Harness {
             .lend(key, operation, owed, buffer, now)
             .map_err(|error| format!("{operation:?} on {number}: {error}"))?;
         ensure!(right.key() == key && right.operation() == operation, "{right:?} is for something else");
-        let there = self.table.lent_mut(&right).map(|buffer| buffer.number());
+        let there = self.table.lent(&right);
         ensure!(there == buffer_number, "the buffer of {operation:?} is {there:?}, not {buffer_number:?}");
         let user_data = right.user_data();
         ensure!(user_data >> 60 == 0, "{user_data:x} uses the marks of the adapter");

@@ -9,6 +9,7 @@ use hangup::{
 use hangup_testkit::{Act, KernelStep, Outside, Personality, Step, Want};
 
 use crate::script::{Happening, Misuse, Setup, Side};
+use crate::subject::Form;
 use crate::tables::replay;
 
 const fn said(answer: Answer) -> Input {
@@ -47,15 +48,19 @@ fn a_script_can_be_replayed() {
         Happening::Step(0, Step::Application(Act::Command(Command::Close(Plan::Linger))), 1),
         Happening::Drain(Plan::Finish),
     ];
-    let setup = Setup {
-        personality: Personality::Uring,
-        spurious: false,
-        compact: true,
-        policy: Policy { idle: Some(Duration::from_secs(60)), ..Policy::default() },
-    };
-    let seen = replay(setup, &script, true).unwrap_or_else(|wrong| panic!("{wrong}"));
-    for what in ["connect", "lent", "returned", "follow-up: all output sent", "passed: idle", "released"] {
-        assert!(seen.0.contains_key(what), "{what}: {seen:?}");
+    for form in [Form::Alone, Form::Shared] {
+        let setup = Setup {
+            personality: Personality::Uring,
+            spurious: false,
+            compact: true,
+            policy: Policy { idle: Some(Duration::from_secs(60)), ..Policy::default() },
+            form,
+        };
+        let seen = replay(setup, &script, true).unwrap_or_else(|wrong| panic!("{wrong}"));
+        for what in ["connect", "lent", "returned", "follow-up: all output sent", "passed: idle", "released"]
+        {
+            assert!(seen.0.contains_key(what), "{what}: {seen:?}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use hangup_testkit::{Act, Outside, Personality, Step};
 
 use crate::alphabet;
 use crate::harness::Harness;
+use crate::subject::Form;
 
 /// What is fixed while a script runs.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Setup {
     /// Whether keys fit 32 bits.
     pub(crate) compact: bool,
     pub(crate) policy: Policy,
+    /// The table of one worker, or of several.
+    pub(crate) form: Form,
 }
 
 /// One happening. Connections are named by numbers, which are not used again.
@@ -149,6 +152,7 @@ impl Setup {
             Some(Duration::from_secs(100 * 24 * 60 * 60)),
         ]);
         let drain_budget = draw.of(&[1 << 20, 0, 1, 3_000, u32::MAX]);
+        let form = draw.of(&[Form::Alone, Form::Shared]);
         Self {
             personality,
             spurious,
@@ -163,6 +167,7 @@ impl Setup {
                 drain_idle,
                 drain_budget,
             },
+            form,
         }
     }
 }

@@ -9,10 +9,11 @@ use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 
 use crate::harness::Harness;
 use crate::script::{Happening, Setup};
+use crate::subject::Form;
 use crate::tally::Seen;
 
 /// What must have been seen when thousands of scripts have run.
-const MUST_BE_SEEN: [&str; 38] = [
+const MUST_BE_SEEN: [&str; 40] = [
     "accept",
     "connect",
     "released",
@@ -51,6 +52,8 @@ const MUST_BE_SEEN: [&str; 38] = [
     "ended: dropped with buffers at the OS",
     "wide",
     "compact",
+    "alone",
+    "shared",
 ];
 
 #[test]
@@ -143,6 +146,7 @@ fn caught(run: impl FnOnce() -> Result<Seen, String>) -> Result<Seen, String> {
 
 fn end(mut harness: Harness, winds_down: bool) -> Result<Seen, String> {
     harness.seen.note(if harness.setup.compact { "compact" } else { "wide" });
+    harness.seen.note(if harness.setup.form == Form::Shared { "shared" } else { "alone" });
     let places: std::collections::BTreeSet<u64> =
         harness.keys.iter().map(|key| key.to_bits() & 0xf_ffff).collect();
     if places.len() < harness.keys.len() {

@@ -83,7 +83,8 @@ fn the_core_does_nothing_by_itself() {
         ["std::time", "Instant::now", "println!", "eprintln!", "std::net", "std::thread", "use std::"];
     let mut complaints = Vec::new();
     for (path, text) in files(&[".rs"]) {
-        if path.starts_with("core/src/") {
+        // One file has the locks of the table for several workers, and is behind a feature.
+        if path.starts_with("core/src/") && path != "core/src/shared/sync.rs" {
             for word in forbidden {
                 let uses =
                     text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));

@@ -113,6 +113,13 @@ impl Life {
         valid.then_some(Self(bits))
     }
 
+    /// The life of a word that [`Life::to_bits`] gave.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) const fn from_own_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// How many bits of the word are used.
     pub const BITS: u32 = 62;
 

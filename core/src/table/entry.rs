@@ -13,10 +13,10 @@ use crate::{
 ///
 /// The fields are narrow on purpose: everything an event touches is in one cache line.
 #[derive(Debug)]
-pub(super) struct Entry<S> {
+pub(crate) struct Entry<S> {
     /// Generation and birth.
     pub(super) identity: Identity,
-    pub(super) life: Life,
+    pub(crate) life: Life,
     /// Its place among the deadlines.
     pub(super) link: Link,
     /// The low half of the moments at which [`Deadlines::whole`] and [`Deadlines::half`] pass.
@@ -75,7 +75,7 @@ impl Count {
 }
 
 impl<S> Entry<S> {
-    pub(super) fn new(generation: u32, life: Life, resources: Option<S>, now: Moment) -> Self {
+    pub(crate) fn new(generation: u32, life: Life, resources: Option<S>, now: Moment) -> Self {
         Self {
             identity: Identity::new(generation, now),
             life,
@@ -99,17 +99,17 @@ impl<S> Entry<S> {
         own == key && self.resources.is_some()
     }
 
-    pub(super) const fn pending(&self) -> u32 {
+    pub(crate) const fn pending(&self) -> u32 {
         self.pending
     }
 
-    pub(super) const fn discarded(&self) -> u32 {
+    pub(crate) const fn discarded(&self) -> u32 {
         self.discarded
     }
 
     /// Counts what went through, and what the application holds.
     #[inline]
-    pub(super) fn count(&mut self, input: Input) {
+    pub(crate) fn count(&mut self, input: Input) {
         match input {
             Input::Outcome(
                 Outcome::Immediate(Answer::Received(count)) | Outcome::Completed(Answer::Received(count), _),
@@ -136,19 +136,19 @@ impl<S> Entry<S> {
         }
     }
 
-    pub(super) fn push(&mut self, input: Input) {
+    pub(crate) fn push(&mut self, input: Input) {
         self.log.push(input);
     }
 
     /// Keeps the code, if it is the first that decided something.
-    pub(super) fn keep_code(&mut self, code: RawCode) {
+    pub(crate) fn keep_code(&mut self, code: RawCode) {
         if self.raw_space.is_none() {
             self.raw_value = code.value();
             self.raw_space = Some(code.space());
         }
     }
 
-    pub(super) fn raw(&self) -> Option<RawCode> {
+    pub(crate) fn raw(&self) -> Option<RawCode> {
         self.raw_space.map(|space| RawCode::in_space(space, self.raw_value))
     }
 
@@ -207,7 +207,7 @@ impl<S> Entry<S> {
     }
 
     /// What is to be said about a connection that is being released.
-    pub(super) fn report(&self, now: Moment) -> Report {
+    pub(crate) fn report(&self, now: Moment) -> Report {
         let life = self.life;
         let sent = self.sent.get();
         Report {
@@ -235,14 +235,14 @@ impl<S> Entry<S> {
 
 /// Which direction has just moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     Nothing,
     Received,
     Sent,
 }
 
 impl Progress {
-    pub(super) fn of(input: Input) -> Self {
+    pub(crate) fn of(input: Input) -> Self {
         match input {
             Input::Outcome(
                 Outcome::Immediate(Answer::Received(1..)) | Outcome::Completed(Answer::Received(1..), _),
@@ -255,7 +255,7 @@ impl Progress {
     }
 
     /// Whether the deadline begins anew. An absolute deadline never does.
-    fn renews(self, deadline: Deadline) -> bool {
+    pub(crate) fn renews(self, deadline: Deadline) -> bool {
         match deadline {
             Deadline::Connect | Deadline::DrainTotal | Deadline::DrainBudget => false,
             Deadline::Idle | Deadline::HalfClosed => self != Self::Nothing,

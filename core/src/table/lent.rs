@@ -1,6 +1,7 @@
 //! Operations in flight: the buffers that the OS has, and the keys that bring them back.
 
 use super::{InputError, LendError, Table};
+use crate::key::{KeyLayout, TableId};
 use crate::{Answer, Input, Key, Life, Moment, More, Operation, Outcome, Owed, RawCode, Refused, Wants};
 
 /// The right to say how an operation went, once.
@@ -38,8 +39,8 @@ pub enum Settled<B> {
 
 /// The buffers of one connection that are with the OS, in the order of [`Operation::WITH_SLOT`].
 #[derive(Debug)]
-pub(super) struct Lent<B> {
-    buffers: [Option<B>; 5],
+pub(crate) struct Lent<B> {
+    pub(crate) buffers: [Option<B>; 5],
     sequences: [u8; 5],
 }
 
@@ -49,14 +50,50 @@ impl<B> Default for Lent<B> {
     }
 }
 
+impl<B> Lent<B> {
+    /// Takes in the buffer of an operation, and gives the operation's sequence number.
+    pub(crate) fn put(&mut self, at: usize, buffer: Option<B>) -> u8 {
+        let (Some(slot), Some(last)) = (self.buffers.get_mut(at), self.sequences.get_mut(at)) else {
+            return 0;
+        };
+        *last = last.wrapping_add(1) & 0x7f;
+        *slot = buffer;
+        *last
+    }
+
+    /// Whether the operation is the last of its kind that was lent to.
+    pub(crate) fn is_last(&self, operation: &OperationKey) -> bool {
+        let at = place_of(operation.operation);
+        at.and_then(|at| self.sequences.get(at)) == Some(&operation.sequence)
+    }
+
+    pub(crate) fn buffer(&mut self, operation: Operation) -> Option<&mut Option<B>> {
+        self.buffers.get_mut(place_of(operation)?)
+    }
+}
+
 const OPERATION_SHIFT: u32 = 50;
 const SEQUENCE_SHIFT: u32 = 53;
 
-fn place_of(operation: Operation) -> Option<usize> {
+pub(crate) fn place_of(operation: Operation) -> Option<usize> {
     Operation::WITH_SLOT.iter().position(|&other| other == operation)
 }
 
 impl OperationKey {
+    pub(crate) const fn new(key: Key, operation: Operation, sequence: u8) -> Self {
+        Self { key, operation, sequence }
+    }
+
+    /// What a number from the OS stands for, in the table of this layout and id.
+    pub(crate) fn of_user_data(user_data: u64, layout: KeyLayout, id: TableId) -> Result<Self, InputError> {
+        let key = layout.key_of_place(user_data & ((1 << OPERATION_SHIFT) - 1), id);
+        let at = usize::try_from(user_data >> OPERATION_SHIFT & 0b111).unwrap_or(usize::MAX);
+        #[allow(clippy::cast_possible_truncation, reason = "seven bits are compared")]
+        let sequence = (user_data >> SEQUENCE_SHIFT) as u8 & 0x7f;
+        let operation = Operation::WITH_SLOT.get(at).ok_or(InputError::Stale(key))?;
+        Ok(Self::new(key, *operation, sequence))
+    }
+
     /// The connection.
     #[must_use]
     pub const fn key(&self) -> Key {
@@ -122,12 +159,8 @@ impl<S, B> Table<S, B> {
         let mut sequence = 0;
         if let Some(lent) = self.lent.get_mut(place) {
             let lent = lent.get_or_insert_with(Lent::default);
-            if let (Some(slot), Some(last)) = (lent.buffers.get_mut(at), lent.sequences.get_mut(at)) {
-                *last = last.wrapping_add(1) & 0x7f;
-                sequence = *last;
-                self.audit.lent += u64::from(buffer.is_some());
-                *slot = buffer;
-            }
+            self.audit.lent += u64::from(buffer.is_some());
+            sequence = lent.put(at, buffer);
         }
         Ok(OperationKey { key, operation, sequence })
     }
@@ -140,7 +173,7 @@ impl<S, B> Table<S, B> {
     pub fn lent_mut(&mut self, operation: &OperationKey) -> Option<&mut B> {
         self.check_current(operation).ok()?;
         let place = self.layout.index(operation.key) as usize;
-        self.lent.get_mut(place)?.as_mut()?.buffers.get_mut(place_of(operation.operation)?)?.as_mut()
+        self.lent.get_mut(place)?.as_mut()?.buffer(operation.operation)?.as_mut()
     }
 
     /// The right to answer that a number from the OS stands for.
@@ -150,14 +183,7 @@ impl<S, B> Table<S, B> {
     /// [`InputError::Stale`] if the connection has been released, or nothing of the operation is in flight, or
     /// another one of its kind is by now.
     pub fn operation(&mut self, user_data: u64) -> Result<OperationKey, InputError> {
-        let key = self.layout.key_of_place(user_data & ((1 << OPERATION_SHIFT) - 1), self.id);
-        let at = usize::try_from(user_data >> OPERATION_SHIFT & 0b111).unwrap_or(usize::MAX);
-        #[allow(clippy::cast_possible_truncation, reason = "seven bits are compared")]
-        let sequence = (user_data >> SEQUENCE_SHIFT) as u8 & 0x7f;
-        let operation =
-            Operation::WITH_SLOT.get(at).map(|&operation| OperationKey { key, operation, sequence });
-        let current = operation
-            .ok_or(InputError::Stale(key))
+        let current = OperationKey::of_user_data(user_data, self.layout, self.id)
             .and_then(|operation| self.check_current(&operation).map(|()| operation));
         current.map_err(|error| self.audit.turn_away(error))
     }
@@ -167,8 +193,8 @@ impl<S, B> Table<S, B> {
         let key = operation.key;
         let in_flight = !self.life(key)?.slot(operation.operation).is_idle();
         let lent = self.lent.get(self.layout.index(key) as usize).and_then(Option::as_ref);
-        let sequence = lent.zip(place_of(operation.operation)).and_then(|(lent, at)| lent.sequences.get(at));
-        if in_flight && sequence == Some(&operation.sequence) { Ok(()) } else { Err(InputError::Stale(key)) }
+        let is_last = lent.is_some_and(|lent| lent.is_last(operation));
+        if in_flight && is_last { Ok(()) } else { Err(InputError::Stale(key)) }
     }
 
     /// Refuses what brings back a buffer, or takes out the resources, by a door that would lose them.
@@ -300,10 +326,7 @@ impl<S, B> Table<S, B> {
         }
         let place = self.layout.index(operation.key) as usize;
         let lent = self.lent.get_mut(place).and_then(Option::as_mut);
-        let buffer = place_of(operation.operation)
-            .zip(lent)
-            .and_then(|(at, lent)| lent.buffers.get_mut(at))
-            .and_then(Option::take);
+        let buffer = lent.and_then(|lent| lent.buffer(operation.operation)).and_then(Option::take);
         self.audit.returned += u64::from(buffer.is_some());
         Settled::Done { buffer, wants }
     }

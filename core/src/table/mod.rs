@@ -16,9 +16,11 @@ use slab::Slab;
 
 pub use self::audit::Audit;
 use self::clock::Clock;
-use self::entry::{Entry, Progress};
+pub(crate) use self::entry::{Entry, Progress};
 pub use self::error::{InputError, LendError, ReleaseError, TableFull};
-use self::lent::Lent;
+pub(crate) use self::lent::Lent;
+#[cfg(feature = "std")]
+pub(crate) use self::lent::place_of;
 pub use self::lent::{OperationKey, Settled};
 use self::limits::Limits;
 pub use self::vacant::Vacant;
@@ -100,6 +102,11 @@ pub struct Released<S> {
 
 static TABLES: AtomicU32 = AtomicU32::new(0);
 
+/// The id of a table to come.
+pub(crate) fn next_id() -> TableId {
+    TableId::from_number(TABLES.fetch_add(1, Ordering::Relaxed))
+}
+
 impl<S, B> Table<S, B> {
     /// An empty table. Keys of other tables of this process are refused, as long as there are fewer than
     /// 16,382 tables.
@@ -129,7 +136,7 @@ impl<S, B> Table<S, B> {
             policy,
             mechanism,
             layout,
-            id: TableId::from_number(TABLES.fetch_add(1, Ordering::Relaxed)),
+            id: next_id(),
             audit: Audit::default(),
         }
     }
@@ -456,7 +463,7 @@ fn find<S>(
 }
 
 /// Output may shrink after the application has said its last word, and not grow.
-fn is_too_late(life: Life, pending: u32, input: Input) -> bool {
+pub(crate) fn is_too_late(life: Life, pending: u32, input: Input) -> bool {
     match input {
         Input::Command(Command::Output(count)) => {
             life.send_half() == SendHalf::FinQueued
@@ -467,7 +474,7 @@ fn is_too_late(life: Life, pending: u32, input: Input) -> bool {
 }
 
 /// Whether the step decided why the connection ends, or how its drain did.
-fn decided(before: Life, after: Life) -> bool {
+pub(crate) fn decided(before: Life, after: Life) -> bool {
     before.cause() != after.cause()
         || before.drain_end() != after.drain_end()
         || before.send_half() != after.send_half() && after.send_half() == SendHalf::Failed
@@ -475,7 +482,7 @@ fn decided(before: Life, after: Life) -> bool {
 
 /// What follows from counts, which the machine does not see: the last byte of output was sent, or the
 /// budget is used up.
-fn follow_up<S>(entry: &Entry<S>, policy: &Policy, input: Input) -> Option<Input> {
+pub(crate) fn follow_up<S>(entry: &Entry<S>, policy: &Policy, input: Input) -> Option<Input> {
     match Progress::of(input) {
         Progress::Nothing => None,
         Progress::Sent => (entry.pending() == 0 && entry.life.send_half().has_output())
