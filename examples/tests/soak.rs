@@ -103,6 +103,9 @@ fn ways() -> Vec<Way> {
     triggers.extend(poller.supports_edge().then_some(Trigger::Edge));
     let mut ways: Vec<Way> = triggers.into_iter().map(|trigger| (Backend::Polling, Some(trigger))).collect();
     ways.extend(cfg!(windows).then_some((Backend::Iocp, None)));
+    if cfg!(target_os = "linux") {
+        ways.extend([(Backend::Uring, None), (Backend::UringMultishot, None)]);
+    }
     if let Ok(only) = std::env::var("HANGUP_SOAK_BACKEND") {
         ways.retain(|(backend, _)| format!("{backend:?}").eq_ignore_ascii_case(&only));
     }

@@ -27,6 +27,8 @@ mod iocp;
 mod polling;
 mod running;
 mod subject;
+#[cfg(target_os = "linux")]
+mod uring;
 
 use hangup_polling::Trigger;
 
@@ -48,6 +50,27 @@ fn polling_one_shot() {
 fn polling_edge() {
     static SUBJECT: Polling = Polling { name: "polling, edge", trigger: Trigger::Edge };
     battery::run(&SUBJECT, "polling_edge");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn uring_single_shot() {
+    static SUBJECT: uring::Uring = uring::Uring { name: "uring, single-shot", options: uring::single_shot };
+    battery::run(&SUBJECT, "uring_single_shot");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn uring_multishot() {
+    static SUBJECT: uring::Uring = uring::Uring { name: "uring, multishot", options: uring::multishot };
+    battery::run(&SUBJECT, "uring_multishot");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn uring_zero_copy() {
+    static SUBJECT: uring::Uring = uring::Uring { name: "uring, zero-copy", options: uring::zero_copy };
+    battery::run(&SUBJECT, "uring_zero_copy");
 }
 
 #[cfg(windows)]

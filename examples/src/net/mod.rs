@@ -6,6 +6,8 @@
 #[cfg(windows)]
 mod iocp;
 mod polling;
+#[cfg(target_os = "linux")]
+mod uring;
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 use hangup::{Audit, Blame, Key, Plan, Policy, Report};
 use hangup_polling::Trigger;
+#[cfg(target_os = "linux")]
+use hangup_uring::{Options, Shots};
 
 use self::polling::Polling;
 
@@ -26,11 +30,15 @@ pub enum Backend {
     Polling,
     /// `hangup-iocp`: Windows only.
     Iocp,
+    /// `hangup-uring`, with single receives: Linux only.
+    Uring,
+    /// `hangup-uring`, with multishot receives: Linux only.
+    UringMultishot,
 }
 
 impl Backend {
     /// A loop that accepts from `listener`. `trigger` is how readiness is reported; `None`: as the driver likes
-    /// best.
+    /// best. A ring reports none.
     ///
     /// # Errors
     ///
@@ -48,6 +56,17 @@ impl Backend {
             #[cfg(not(windows))]
             Self::Iocp => {
                 Err(io::Error::new(io::ErrorKind::Unsupported, "there are completion ports on Windows only"))
+            }
+            #[cfg(target_os = "linux")]
+            Self::Uring => Ok(Box::new(uring::Uring::start(Options::default(), policy, listener)?)),
+            #[cfg(target_os = "linux")]
+            Self::UringMultishot => {
+                let options = Options { receive: Shots::Multishot, ..Options::default() };
+                Ok(Box::new(uring::Uring::start(options, policy, listener)?))
+            }
+            #[cfg(not(target_os = "linux"))]
+            Self::Uring | Self::UringMultishot => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "there is io_uring on Linux only"))
             }
         }
     }

@@ -18,7 +18,7 @@ serve: a server that says why each of its connections ended
 usage: serve [OPTION]...
 
   --listen ADDRESS        where to listen (127.0.0.1:7777; port 0: any)
-  --backend BACKEND       the adapter: polling or, on Windows, iocp (polling)
+  --backend BACKEND       the adapter: polling; on Windows iocp; on Linux uring, uring-multishot (polling)
   --mode MODE             echo, discard or http (echo)
   --trigger TRIGGER       level, oneshot or edge (level; oneshot where that does not exist)
   --reports STYLE         what to print for each connection that has ended: none, text or json (none)
@@ -196,7 +196,13 @@ fn mode(given: Given) -> Result<Mode, OptionsError> {
 }
 
 fn backend(given: Given) -> Result<Backend, OptionsError> {
-    given.choice("polling, iocp", &[("polling", Backend::Polling), ("iocp", Backend::Iocp)])
+    let backends = [
+        ("polling", Backend::Polling),
+        ("iocp", Backend::Iocp),
+        ("uring", Backend::Uring),
+        ("uring-multishot", Backend::UringMultishot),
+    ];
+    given.choice("polling, iocp, uring, uring-multishot", &backends)
 }
 
 fn trigger(given: Given) -> Result<Trigger, OptionsError> {

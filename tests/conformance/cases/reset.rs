@@ -90,6 +90,8 @@ fn while_send_is_blocked(stage: &Stage) {
     let wiring = Wiring { receive_buffer: Some(16 * 1024), ..stage.wiring() };
     let mut peer = stage.wired(&we, wiring);
     we.until(0, "a send that would block", |seen| seen.blocked);
+    // Some of it has gone out, also where a send is submitted first and made later.
+    peer.act(Act::Read(1));
     peer.act(Act::Reset);
     let ended = we.ended(0);
     stage.judge(&ended);
@@ -112,7 +114,7 @@ fn while_paused(stage: &Stage) {
 fn found_after_resume(stage: &Stage) {
     let we = stage.serve(Behaviour::PAUSED);
     stage.peer(&we).act(Act::Reset);
-    if stage.completes() {
+    if stage.is_port() {
         // A receive is in flight, paused or not, and tells at once.
         stage.judge(&we.ended(0));
         we.stop();

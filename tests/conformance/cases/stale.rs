@@ -83,7 +83,9 @@ fn number_reused_within_a_batch(stage: &Stage) {
     drop(held);
 
     let (old, new) = told.recv_timeout(PATIENCE).expect("one of the two is first");
-    assert!(old.is_some() && (old == new || cfg!(windows)), "the number was not reused: {old:?}, {new:?}");
+    // While something is parked with the OS, the descriptor stays open and its number taken.
+    let may_differ = cfg!(windows) || stage.completes();
+    assert!(old.is_some() && (old == new || may_differ), "the number was not reused: {old:?}, {new:?}");
     let mut line = door.accept().expect("our connect");
     line.play([Act::Send(9), Act::Finish]);
     let end = line.act(Act::ReadToEnd);

@@ -1,0 +1,103 @@
+//! `hangup-uring`.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use hangup::{Audit, Blame, Key, Plan, Policy, Report};
+use hangup_uring::{Driver, Guard, Io, Options};
+
+use super::{Connection, Net, Use, Waker};
+
+#[derive(Debug)]
+pub(super) struct Uring<S> {
+    driver: Driver<S>,
+}
+
+impl<S> Uring<S> {
+    pub(super) fn start(options: Options, policy: Policy, listener: TcpListener) -> io::Result<Self> {
+        let mut driver = Driver::with_options(policy, options).map_err(io::Error::other)?;
+        driver.listen(listener)?;
+        Ok(Self { driver })
+    }
+}
+
+impl<S: fmt::Debug + Send> Net<S> for Uring<S> {
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.driver.wait(limit)
+    }
+
+    fn next(&mut self, each: Use<'_, S>) -> bool {
+        match self.driver.again() {
+            Some(Guard { mut io, state }) => {
+                each(&mut io, state);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        while let Some(stream) = self.driver.accepted()? {
+            // Who has reset already has no address any more.
+            if let Ok(peer) = stream.peer_addr() {
+                return Ok(Some((stream, peer)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key> {
+        self.driver.accept(stream, state).map_err(|refused| refused.error)
+    }
+
+    fn close_door(&mut self) {
+        self.driver.close_door();
+    }
+
+    fn with(&mut self, key: Key, each: Use<'_, S>) {
+        if let Ok(Guard { mut io, state }) = self.driver.get(key) {
+            each(&mut io, state);
+        }
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.driver.keys().collect()
+    }
+
+    fn drain(&mut self, plan: Plan) {
+        self.driver.drain(plan);
+    }
+
+    fn ended(&mut self) -> Option<(Key, S, Report)> {
+        self.driver.ended().map(|ended| (ended.key, ended.state, ended.report))
+    }
+
+    fn audit(&self) -> Audit {
+        self.driver.audit()
+    }
+
+    fn waker(&self) -> Waker {
+        let waker = self.driver.waker();
+        Waker::new(move || waker.wake())
+    }
+}
+
+impl Connection for Io<'_> {
+    fn pause(&mut self) {
+        Io::pause(self);
+    }
+
+    fn resume(&mut self) {
+        Io::resume(self);
+    }
+
+    fn close(&mut self, plan: Plan) {
+        Io::close(self, plan);
+    }
+
+    fn blame(&mut self, blame: Blame) {
+        Io::blame(self, blame);
+    }
+}
