@@ -90,8 +90,8 @@ impl<'a> Io<'a> {
     /// Says how many bytes of output the application holds that it has not written: the whole amount. The guard
     /// comes back when they can be written, and no FIN is sent before they are.
     ///
-    /// A `write` that takes only a part, or nothing, counts the rest by itself; so this is needed only for
-    /// output that no `write` was tried with, or that was given up.
+    /// A `write` that takes only a part, or nothing, counts what it left over by itself: that of the last write, not of
+    /// several. Whoever holds more, or gives some of it up, says so here, at the latest before closing.
     ///
     /// # Errors
     ///
