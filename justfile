@@ -8,7 +8,7 @@ default:
 check:
     .ci/steps check
 
-# The long steps: soak, bench, properties, second coverage, mutants, licences.
+# The long steps: soak, bursts, sanitizers, bench, properties, second coverage, mutants, licences.
 deep:
     .ci/steps deep
 
@@ -71,6 +71,18 @@ coverage:
 # A server under load for a long time.
 soak:
     .ci/steps soak
+
+# Bursts that end in a reset, by the thousand.
+bursts:
+    .ci/steps bursts
+
+# The adapter for io_uring under AddressSanitizer.
+asan:
+    .ci/steps asan
+
+# The server on a ring under valgrind.
+memcheck:
+    .ci/steps memcheck
 
 # The benchmarks.
 bench:

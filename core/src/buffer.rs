@@ -109,6 +109,9 @@ impl From<Vec<u8>> for Buffer {
 /// pool.give(buffer);
 /// assert_eq!((pool.out(), pool.kept()), (0, 1));
 /// ```
+///
+/// In debug builds a buffer that is kept is filled with a pattern, and the pattern is looked for when it is taken again:
+/// an OS that wrote to memory which it should not have had any more is found, and no sanitizer sees what an OS writes.
 #[derive(Debug)]
 pub struct Pool {
     size: usize,
@@ -118,6 +121,9 @@ pub struct Pool {
     given: u64,
 }
 
+/// What is in a buffer that nobody has, in debug builds.
+const UNUSED: u8 = 0xA5;
+
 impl Pool {
     /// Buffers of `size` bytes, of which at most `keep` are kept when they are not in use.
     #[must_use]
@@ -126,9 +132,18 @@ impl Pool {
     }
 
     /// An empty buffer.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds, if somebody has written to a buffer while it was kept here.
     pub fn take(&mut self) -> Buffer {
         self.taken += 1;
-        self.free.pop().unwrap_or_else(|| Buffer::with_capacity(self.size))
+        let Some(buffer) = self.free.pop() else { return Buffer::with_capacity(self.size) };
+        debug_assert!(
+            buffer.memory.iter().all(|&byte| byte == UNUSED),
+            "a buffer was written to after it had been given back"
+        );
+        buffer
     }
 
     /// Takes a buffer back that [`take`](Self::take) gave out.
@@ -136,6 +151,9 @@ impl Pool {
         self.given += 1;
         if self.free.len() < self.keep && buffer.capacity() == self.size {
             buffer.clear();
+            if cfg!(debug_assertions) {
+                buffer.memory.fill(UNUSED);
+            }
             self.free.push(buffer);
         }
     }
@@ -200,5 +218,16 @@ mod tests {
         assert!(pool.take().is_empty(), "what was in it is gone");
         pool.give(Buffer::with_capacity(5));
         assert_eq!((pool.out(), pool.kept()), (0, 1), "of another size");
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "a buffer was written to after it had been given back")]
+    fn what_is_written_late_is_found() {
+        let mut pool = Pool::new(4, 2);
+        let buffer = pool.take();
+        pool.give(buffer);
+        pool.free.last_mut().unwrap().memory[3] = 0;
+        let _late = pool.take();
     }
 }

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -47,12 +47,24 @@ impl Program {
     #[must_use]
     pub fn start<A: AsRef<OsStr>>(example: &str, arguments: &[A]) -> Self {
         let path = path(example);
-        let spawned = Command::new(&path)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        Self::spawn(&path, Command::new(&path).args(arguments))
+    }
+
+    /// Starts an example as the argument of another program, which watches it: a debugger, a tracer, a checker.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is not there.
+    #[must_use]
+    pub fn start_under(tool: &[&str], example: &str, arguments: &[&str]) -> Self {
+        let path = path(example);
+        assert!(path.exists(), "{} is not there; `cargo build --examples` builds it", path.display());
+        let (name, flags) = tool.split_first().expect("no tool");
+        Self::spawn(name.as_ref(), Command::new(name).args(flags).arg(&path).args(arguments))
+    }
+
+    fn spawn(path: &Path, command: &mut Command) -> Self {
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = match spawned {
             Ok(child) => child,
             Err(error) => {
@@ -76,9 +88,20 @@ impl Program {
     #[must_use]
     pub fn listen(example: &str, arguments: &[&str]) -> (Self, SocketAddr) {
         let program = Self::start(example, arguments);
-        let line = program.stderr.recv_timeout(PATIENCE).expect("the program says nothing");
+        let address = program.address();
+        (program, address)
+    }
+
+    /// Where it listens, once it has said so.
+    ///
+    /// # Panics
+    ///
+    /// If it does not say so.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let line = self.stderr.recv_timeout(PATIENCE).expect("the program says nothing");
         let (_, address) = line.split_once("listening on ").expect(&line);
-        (program, address.parse().expect(address))
+        address.parse().expect(address)
     }
 
     /// The next line that it prints.
@@ -89,6 +112,12 @@ impl Program {
     #[must_use]
     pub fn line(&self) -> String {
         self.stdout.recv_timeout(PATIENCE).expect("the program prints nothing")
+    }
+
+    /// The next line that it prints, unless there is none for too long, or it has ended.
+    #[must_use]
+    pub fn next_line(&self) -> Option<String> {
+        self.stdout.recv_timeout(PATIENCE).ok()
     }
 
     /// The next line of its errors.

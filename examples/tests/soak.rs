@@ -169,8 +169,8 @@ impl Running {
 
 /// A connection that has ended at the server.
 struct End {
-    /// The server's address, and the client's.
-    ends: [SocketAddr; 2],
+    /// The server's address, and the client's. Not known of one that reset before it was accepted, on a ring.
+    ends: Option<[SocketAddr; 2]>,
     accepted: Instant,
     cause: Cause,
     line: String,
@@ -179,8 +179,8 @@ struct End {
 impl End {
     fn of(server: SocketAddr, ending: &Ending<'_>) -> Self {
         let Ending { peer, accepted, report, .. } = ending;
-        let line = format!("{peer}: {report}");
-        Self { ends: [server, *peer], accepted: *accepted, cause: report.cause, line }
+        let line = format!("{peer:?}: {report}");
+        Self { ends: peer.map(|peer| [server, peer]), accepted: *accepted, cause: report.cause, line }
     }
 }
 
@@ -237,6 +237,7 @@ fn soak(way: Way, connections: usize, duration: Duration, idle: Duration) {
         reported += audit.released;
     }
     assert_eq!(ledger.ends, reported);
+    assert!(ledger.faceless <= ledger.unseen() as u64, "ended without having begun: {ledger}");
     assert_eq!(self::descriptors(), descriptors, "descriptors are left over");
 }
 
@@ -247,13 +248,20 @@ struct Ledger {
     /// What was begun between two addresses, in order, as far as it has not been reported.
     open: HashMap<[SocketAddr; 2], Vec<Begun>>,
     ends: u64,
+    /// Those whose client nobody knows.
+    faceless: u64,
     table: BTreeMap<(Act, Cause), u64>,
     wrong: Vec<String>,
 }
 
 impl Ledger {
     fn new(begun: Receiver<Begun>, ended: Receiver<End>) -> Self {
-        Self { begun, ended, open: HashMap::new(), ends: 0, table: BTreeMap::new(), wrong: Vec::new() }
+        let (open, table, wrong) = (HashMap::new(), BTreeMap::new(), Vec::new());
+        Self { begun, ended, open, ends: 0, faceless: 0, table, wrong }
+    }
+
+    fn unseen(&self) -> usize {
+        self.open.values().map(Vec::len).sum()
     }
 
     fn update(&mut self) {
@@ -269,8 +277,15 @@ impl Ledger {
     }
 
     fn check(&mut self, end: &End) {
+        let Some(ends) = end.ends else {
+            self.faceless += 1;
+            if end.cause != Cause::PeerReset {
+                self.wrong.push(format!("without an address, and not reset: {}", end.line));
+            }
+            return;
+        };
         // Addresses are used again. What was accepted then is what was begun last before that.
-        let begun = self.open.get_mut(&end.ends).and_then(|all| {
+        let begun = self.open.get_mut(&ends).and_then(|all| {
             let at = all.iter().rposition(|begun| begun.at <= end.accepted)?;
             Some(all.remove(at))
         });
@@ -290,8 +305,8 @@ impl std::fmt::Display for Ledger {
             writeln!(f, "{:<24} {:<24} {count:>10}", format!("{act:?}"), cause.name())?;
         }
         // A reset may overtake the accept.
-        let unseen: usize = self.open.values().map(Vec::len).sum();
-        write!(f, "never accepted           {unseen:>35}")
+        writeln!(f, "never seen with its address {:>32}", self.unseen())?;
+        write!(f, "seen without its address {:>35}", self.faceless)
     }
 }
 

@@ -40,8 +40,9 @@ impl<S: fmt::Debug + Send> Net<S> for Iocp<S> {
         }
     }
 
-    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        if self.open { self.driver.incoming() } else { Ok(None) }
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, Option<SocketAddr>)>> {
+        let accepted = if self.open { self.driver.incoming()? } else { None };
+        Ok(accepted.map(|(stream, peer)| (stream, Some(peer))))
     }
 
     fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key> {

@@ -109,12 +109,13 @@ pub trait Net<S>: fmt::Debug + Send {
     /// Hands out the next connection of this round that has something to do; `false` if there is none left.
     fn next(&mut self, each: Use<'_, S>) -> bool;
 
-    /// Who comes next, until it is `None`. Nobody, once [`close_door`](Self::close_door) was called.
+    /// Who comes next, until it is `None`. Nobody, once [`close_door`](Self::close_door) was called. Of a peer that has
+    /// reset already, a ring does not tell the address.
     ///
     /// # Errors
     ///
     /// If the listener is broken.
-    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>>;
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, Option<SocketAddr>)>>;
 
     /// Takes a stream in.
     ///

@@ -72,8 +72,9 @@ impl<S: fmt::Debug + Send> Net<S> for Polling<S> {
         }
     }
 
-    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        self.acceptor.as_mut().map_or(Ok(None), Acceptor::accept)
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, Option<SocketAddr>)>> {
+        let accepted = self.acceptor.as_mut().map_or(Ok(None), Acceptor::accept)?;
+        Ok(accepted.map(|(stream, peer)| (stream, Some(peer))))
     }
 
     fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key> {

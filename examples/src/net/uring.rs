@@ -38,14 +38,12 @@ impl<S: fmt::Debug + Send> Net<S> for Uring<S> {
         }
     }
 
-    fn accepted(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        while let Some(stream) = self.driver.accepted()? {
-            // Who has reset already has no address any more.
-            if let Ok(peer) = stream.peer_addr() {
-                return Ok(Some((stream, peer)));
-            }
-        }
-        Ok(None)
+    fn accepted(&mut self) -> io::Result<Option<(TcpStream, Option<SocketAddr>)>> {
+        let accepted = self.driver.accepted()?;
+        Ok(accepted.map(|stream| {
+            let peer = stream.peer_addr().ok();
+            (stream, peer)
+        }))
     }
 
     fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key> {

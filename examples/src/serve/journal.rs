@@ -40,7 +40,10 @@ impl<W: Write> Journal<W> {
         }
         let line = match self.style {
             Style::None => return,
-            Style::Text => format!("{} {}", ending.peer, ending.report),
+            Style::Text => match ending.peer {
+                Some(peer) => format!("{peer} {}", ending.report),
+                None => format!("? {}", ending.report),
+            },
             Style::Json => json(ending),
         };
         self.failure = writeln!(self.output, "{line}").err();
@@ -75,7 +78,7 @@ pub fn json(ending: &Ending<'_>) -> String {
     let mut line = String::from("{");
     for (name, value) in [
         ("key", text(Some(&key.to_string()))),
-        ("peer", text(Some(&peer.to_string()))),
+        ("peer", text(peer.map(|peer| peer.to_string()).as_deref())),
         ("cause", text(Some(report.cause.name()))),
         ("certainty", text(Some(certainty))),
         ("raw_name", text(raw_name)),

@@ -48,7 +48,7 @@ A flag that is wrong: exit with 2. Anything else that is wrong: exit with 1.
 
 --reports json: one object a line on stdout, with these fields, all of them always there:
   key           name of the connection, hexadecimal; never used again
-  peer          address of the peer
+  peer          address of the peer, or null if it had reset before it was accepted, and nobody told
   cause         why it ended, one of:
                 peer-finished peer-reset reset-after-fin local-stack-aborted local-close local-abort
                 local-error truncated protocol shed timed-out-idle timed-out-stall timed-out-half-closed

@@ -72,7 +72,7 @@ pub struct Server<S: Service> {
 /// What the server keeps for a connection, beside the service's state.
 #[derive(Debug)]
 struct Session<S> {
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     accepted: Instant,
     is_shed: bool,
     state: S,
@@ -83,8 +83,8 @@ struct Session<S> {
 pub struct Ending<'a> {
     /// Its key. Stale by now.
     pub key: Key,
-    /// The peer's address.
-    pub peer: SocketAddr,
+    /// The peer's address, if it was known when it was accepted.
+    pub peer: Option<SocketAddr>,
     /// When it was accepted.
     pub accepted: Instant,
     /// Why and how it ended.
@@ -254,7 +254,7 @@ impl<S: Service> Server<S> {
         Ok(())
     }
 
-    fn take_in(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn take_in(&mut self, stream: TcpStream, peer: Option<SocketAddr>) {
         // Small answers go out at once. Where that cannot be had, they go out a little later.
         drop(stream.set_nodelay(true));
         let is_shed = self.serving >= self.config.max_connections;
