@@ -7,7 +7,7 @@ use hangup::{Blame, Buffer, Cause, Command, Key, Life, Plan, ReceiveHalf, SendHa
 use thiserror::Error;
 
 use crate::driver::{Core, Work};
-use crate::socket::Item;
+use crate::socket::{Held, Item};
 
 /// One connection, while the application has something to do with it.
 ///
@@ -62,7 +62,7 @@ impl<'a> Io<'a> {
         self.work.readable
     }
 
-    /// Whether output that waits at the application can be written now.
+    /// Whether output that waits at the application can be written now; or output is lost, and a write says so, once.
     #[must_use]
     pub const fn is_writable(&self) -> bool {
         self.work.writable
@@ -90,14 +90,16 @@ impl<'a> Io<'a> {
     /// Says how many bytes of output the application holds that it has not written: the whole amount. The guard
     /// comes back when they can be written, and no FIN is sent before they are.
     ///
-    /// A `write` that takes only a part, or nothing, counts what it left over by itself: that of the last write, not of
-    /// several. Whoever holds more, or gives some of it up, says so here, at the latest before closing.
+    /// A `write` or [`send`](Self::send) that takes only a part, or nothing, makes the guard come back by itself, and holds
+    /// the FIN until a turn ends whose last write took everything. So this is needed only for output that is left at the
+    /// end of a turn without a `write` having been tried with it, and for output that was given up.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::BrokenPipe`] if our half has been finished, or is lost.
     pub fn output(&mut self, bytes: usize) -> io::Result<()> {
-        if self.core.hold(self.key, bytes) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        let held = Held { bytes, ..Held::default() };
+        if self.core.hold(self.key, held) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 
     /// Stops the guard from coming for input. A receive that is on its way may still bring one buffer, which is kept.
@@ -153,9 +155,10 @@ impl<'a> Io<'a> {
             return Ok(());
         }
         let said_all = self.life().is_some_and(|life| life.send_half() == SendHalf::FinQueued);
+        let held = self.core.held(self.key);
         match self.room() {
             // After the last word, more than was announced would be lost behind the FIN.
-            Ok(_) if said_all && self.core.held(self.key) < buffer.len() => {
+            Ok(_) if said_all && held.is_exact() && held.bytes < buffer.len() => {
                 Err(SendError { error: io::ErrorKind::BrokenPipe.into(), buffer })
             }
             Ok(room) if room >= self.core.options.output.div_ceil(2) || room >= buffer.len() => {
@@ -163,11 +166,12 @@ impl<'a> Io<'a> {
                 if let Ok(socket) = self.core.table.get_mut(self.key) {
                     socket.outbox.push(buffer);
                 }
-                self.put(count, count);
+                self.moved = true;
+                self.offered(count, count);
                 Ok(())
             }
             Ok(_) => {
-                self.offer(buffer.len());
+                self.offered(buffer.len(), 0);
                 Err(SendError { error: io::ErrorKind::WouldBlock.into(), buffer })
             }
             Err(error) => Err(SendError { error, buffer }),
@@ -211,8 +215,9 @@ impl<'a> Io<'a> {
             // Until it is connected, output stays with the application, which knows whether it may be repeated.
             _ if life.phase().is_connecting() => Ok(0),
             SendHalf::Idle | SendHalf::Queued => Ok(room),
-            // After its last word, only what it had announced.
-            SendHalf::FinQueued if socket.outbox.held > 0 => Ok(room.min(socket.outbox.held)),
+            // After its last word, only what it had announced, or what is behind a write that left something over.
+            SendHalf::FinQueued if socket.outbox.held.is_open => Ok(room),
+            SendHalf::FinQueued if socket.outbox.held.bytes > 0 => Ok(room.min(socket.outbox.held.bytes)),
             SendHalf::Failed => Err(self.lost()),
             SendHalf::FinQueued | SendHalf::FinDue | SendHalf::FinSent | SendHalf::Shut => {
                 Err(io::ErrorKind::BrokenPipe.into())
@@ -220,19 +225,25 @@ impl<'a> Io<'a> {
         }
     }
 
-    /// So many bytes of `wanted` have gone into the outbox. The rest is output that the application holds.
-    fn put(&mut self, count: usize, wanted: usize) {
-        self.moved = true;
-        let held = self.core.held(self.key).saturating_sub(count);
-        if !self.core.hold(self.key, held.max(wanted - count)) {
-            self.core.hold(self.key, held);
+    /// What was offered and did not go into the outbox is output that the application holds.
+    fn offered(&mut self, length: usize, taken: usize) {
+        let before = self.core.held(self.key);
+        let is_blocked = taken < length;
+        let left = before.bytes.saturating_sub(taken);
+        let more = if is_blocked { left.max(length - taken) } else { left };
+        let is_open = !before.is_exact() && (before.is_open || is_blocked);
+        let held = Held { bytes: more, is_open, is_blocked, is_told: false };
+        if !self.core.hold(self.key, held) {
+            // More than was announced, after the last word: what was announced is left.
+            self.core.hold(self.key, Held { bytes: left, ..held });
         }
     }
 
-    /// What was offered and not taken is output that the application holds.
-    fn offer(&mut self, length: usize) {
-        if self.core.held(self.key) < length {
-            self.core.hold(self.key, length);
+    /// At the end of a turn: if the last write took everything, nothing is left.
+    fn account(&mut self) {
+        let held = self.core.held(self.key);
+        if held.is_open && !held.is_blocked {
+            self.core.hold(self.key, Held::default());
         }
     }
 
@@ -279,14 +290,15 @@ impl Write for Io<'_> {
         }
         let count = self.room()?.min(bytes.len());
         if count == 0 {
-            self.offer(bytes.len());
+            self.offered(bytes.len(), 0);
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let Core { table, pool, .. } = &mut *self.core;
         if let (Ok(socket), Some(bytes)) = (table.get_mut(self.key), bytes.get(..count)) {
             socket.outbox.append(bytes, pool);
         }
-        self.put(count, bytes.len());
+        self.moved = true;
+        self.offered(bytes.len(), count);
         Ok(count)
     }
 
@@ -298,6 +310,7 @@ impl Write for Io<'_> {
 
 impl Drop for Io<'_> {
     fn drop(&mut self) {
+        self.account();
         self.core.settle(self.key);
         // A turn that was not used is not repeated before something new has happened: no loop is kept busy by input
         // that nobody wants yet.

@@ -351,6 +351,10 @@ impl Core {
         }
         let Ok(released) = self.table.release(key, self.now) else { return };
         let mut socket: Socket = released.resources;
+        let mut report = released.report;
+        if report.unsent > 0 && socket.outbox.held.is_open {
+            report.unsent = (socket.outbox.bytes() + socket.outbox.held.bytes) as u64;
+        }
         if close == Close::Reset {
             // If it fails, the close is a plain one: nothing else could be done about it.
             drop(SockRef::from(socket.stream()).set_linger(Some(Duration::ZERO)));
@@ -363,7 +367,7 @@ impl Core {
                 self.give(buffer);
             }
         }
-        self.done.push_back(Done { key, state: socket.state, report: released.report });
+        self.done.push_back(Done { key, state: socket.state, report });
         drop(socket);
     }
 

@@ -149,10 +149,31 @@ pub(crate) struct Outbox {
     queue: VecDeque<Buffer>,
     /// Bytes in the queue and in the buffer that is with the kernel.
     bytes: usize,
-    /// Bytes that the application has announced and not written.
-    pub(crate) held: usize,
+    /// Output that the application holds, beside all of this.
+    pub(crate) held: Held,
     /// What the result of a send was whose buffer is not back.
     sent: usize,
+}
+
+/// Output that the application holds and the driver has not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// How much, at least.
+    pub(crate) bytes: usize,
+    /// Whether it is what a write left over: there may be more behind it that no write was tried with. Then the output
+    /// has an end when a turn does in which the last write took everything. Otherwise the application said how much.
+    pub(crate) is_open: bool,
+    /// Whether the last write left something over.
+    pub(crate) is_blocked: bool,
+    /// Whether the application has had a turn since the output was lost.
+    pub(crate) is_told: bool,
+}
+
+impl Held {
+    /// Whether the application said itself how much it holds.
+    pub(crate) const fn is_exact(self) -> bool {
+        self.bytes > 0 && !self.is_open
+    }
 }
 
 impl Outbox {

@@ -1,8 +1,9 @@
 //! Whose turn it is, and how much output waits for one.
 
-use hangup::{Command, Key, Phase, ReceiveHalf};
+use hangup::{Command, Key, Life, Phase, ReceiveHalf, SendHalf};
 
 use crate::driver::{Core, Work};
+use crate::socket::{Held, Outbox, Socket};
 
 impl Core {
     /// The next connection of the list that has something to do, and has not had its turn in this round.
@@ -10,14 +11,13 @@ impl Core {
         while let Some(turns) = self.turns.checked_sub(1) {
             self.turns = turns;
             let key = self.again.pop_front()?;
-            if self.table.life(key).is_err() {
-                continue;
-            }
-            let work = self.work(key);
+            let Ok(life) = self.table.life(key) else { continue };
             if let Ok(socket) = self.table.get_mut(key) {
+                let work = work(life, socket, self.options.output);
                 socket.again = false;
                 if !work.is_nothing() {
                     socket.connected = false;
+                    socket.outbox.held.is_told |= is_lost(life, &socket.outbox);
                     return Some((key, work));
                 }
             }
@@ -27,43 +27,27 @@ impl Core {
 
     /// Puts a connection on the list if there is something to do for the application.
     pub(crate) fn announce(&mut self, key: Key) {
-        if self.table.life(key).is_err() || self.work(key).is_nothing() {
-            return;
-        }
+        let Ok(life) = self.table.life(key) else { return };
         if let Ok(socket) = self.table.get_mut(key) {
-            if !socket.again {
+            if !socket.again && !work(life, socket, self.options.output).is_nothing() {
                 socket.again = true;
                 self.again.push_back(key);
             }
         }
     }
 
-    fn work(&self, key: Key) -> Work {
-        let (Ok(life), Ok(socket)) = (self.table.life(key), self.table.get(key)) else {
-            return Work::default();
-        };
-        if !life.phase().is_established() {
-            return Work::default();
-        }
-        let outbox = &socket.outbox;
-        let room = outbox.bytes() <= self.options.output / 2;
-        Work {
-            readable: life.receive_half() == ReceiveHalf::Open && !socket.inbox.is_empty(),
-            writable: life.send_half().has_output() && outbox.held > 0 && room,
-            connected: socket.connected && life.phase() == Phase::Open,
-        }
+    /// What output the application holds.
+    pub(crate) fn held(&self, key: Key) -> Held {
+        self.table.get(key).map_or(Held::default(), |socket| socket.outbox.held)
     }
 
-    /// How much output the application holds.
-    pub(crate) fn held(&self, key: Key) -> usize {
-        self.table.get(key).map_or(0, |socket| socket.outbox.held)
-    }
-
-    /// Says how much output the application holds: what is in the outbox is beside it. Whether the machine took it.
-    pub(crate) fn hold(&mut self, key: Key, held: usize) -> bool {
+    /// Says what output the application holds: what is in the outbox is beside it. Whether the machine took it.
+    pub(crate) fn hold(&mut self, key: Key, held: Held) -> bool {
         let Ok(socket) = self.table.get(key) else { return false };
-        let all = socket.outbox.bytes() + held;
-        let same = self.table.pending(key).is_ok_and(|pending| pending as usize == all && all > 0);
+        // An open end is more than any write will take: the end is said when it is known.
+        let all = if held.is_open { usize::MAX } else { socket.outbox.bytes().saturating_add(held.bytes) };
+        let told = u32::try_from(all).unwrap_or(u32::MAX);
+        let same = all > 0 && self.table.pending(key).is_ok_and(|pending| pending == told);
         if !same && !self.command(key, Command::Output(all)) {
             return false;
         }
@@ -72,4 +56,25 @@ impl Core {
         }
         true
     }
+}
+
+/// What there is to do for the application. A connection takes so much output.
+fn work(life: Life, socket: &Socket, output: usize) -> Work {
+    if !life.phase().is_established() {
+        return Work::default();
+    }
+    let Socket { inbox, outbox, connected, .. } = socket;
+    let waits = life.send_half().has_output() && outbox.held.bytes > 0;
+    Work {
+        readable: life.receive_half() == ReceiveHalf::Open && !inbox.is_empty(),
+        writable: waits && outbox.bytes() <= output / 2 || is_lost(life, outbox) && !outbox.held.is_told,
+        connected: *connected && life.phase() == Phase::Open,
+    }
+}
+
+/// Whether output is lost, written or not: the application gets one turn to find out. It may have paused because of
+/// that very output, and would find out by reading otherwise.
+fn is_lost(life: Life, outbox: &Outbox) -> bool {
+    let is_left = outbox.bytes() > 0 || outbox.held.bytes > 0;
+    life.send_half() == SendHalf::Failed && life.phase() == Phase::Open && is_left
 }

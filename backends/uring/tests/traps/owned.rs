@@ -68,8 +68,9 @@ fn what_is_not_taken_comes_back() {
     io.send(Buffer::from(vec![1; 200_000])).unwrap();
     let refused = io.send(Buffer::from(vec![2; 10])).unwrap_err();
     assert_eq!((refused.error.kind(), refused.buffer.len()), (ErrorKind::WouldBlock, 10));
+    io.output(10).unwrap();
     io.close(Plan::Finish);
-    // It was offered, so it is expected; more is not.
+    // It was announced, so it is expected; more is not.
     let refused = io.send(Buffer::from(vec![2; 11])).unwrap_err();
     assert_eq!((refused.error.kind(), refused.buffer.len()), (ErrorKind::BrokenPipe, 11));
     drop(io);
