@@ -32,7 +32,7 @@ pub struct Report {
     pub duration: Duration,
     /// Bytes received, those included that were discarded.
     pub received: u64,
-    /// Bytes discarded under a closing plan.
+    /// Bytes discarded under a closing plan, and those that came while the connection was given up.
     pub discarded: u64,
     /// Bytes handed to the OS.
     pub sent: u64,

@@ -233,6 +233,7 @@ fn soak(way: Way, connections: usize, duration: Duration, idle: Duration) {
         assert_eq!((audit.acquired, audit.held()), (audit.released, 0), "{audit:?}");
         assert_eq!(summary.causes.values().sum::<u64>(), audit.released, "one report for each connection");
         assert_eq!((audit.lent, audit.retired), (audit.returned, 0), "{audit:?}");
+        assert_eq!(audit.refused, 0, "what happened was told as it happened: {audit:?}");
         assert_eq!(audit.lent > 0, way.0 != Backend::Polling, "readiness lends nothing: {audit:?}");
         reported += audit.released;
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hangup::{Answer, Command, Deadline, DrainEnd, Input, Life, Log, Moment, Outcome, Policy, RawCode};
+use hangup::{
+    Answer, Command, Deadline, DrainEnd, Input, Life, Log, Moment, Outcome, Phase, Policy, RawCode,
+};
 use hangup::{Report, Retry, SendHalf};
 
 /// What went through one connection.
@@ -44,7 +46,7 @@ impl Tally {
         self.keep(before, after, code);
         if let Some(bytes) = received(input) {
             self.received = (self.received + bytes).min(MOST);
-            if before.wants().discard {
+            if before.wants().discard || before.phase() == Phase::Ending {
                 self.discarded = (self.discarded + bytes).min(u64::from(u32::MAX));
             }
             let used_up = self.discarded > u64::from(policy.drain_budget);

@@ -62,7 +62,6 @@ impl Core {
     pub(crate) fn settle(&mut self, key: Key) {
         loop {
             self.pass_over(key);
-            self.tell(key, 0);
             let Ok(life) = self.table.life(key) else { return };
             let Wants {
                 connect,

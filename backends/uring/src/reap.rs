@@ -106,8 +106,8 @@ impl Core {
         let Ok(life) = self.table.life(key) else { return };
         if let (answer @ Answer::ReceiveFailed(fault), code) = input::received(result) {
             if input::ends_operation_only(fault) {
-                self.receive_again(operation, answer, fault, code);
-                return;
+                self.note_shortage(key, fault);
+                return self.receive_over(operation, answer, code);
             }
             self.tell_error(key, life, fault, code);
         }
@@ -117,8 +117,7 @@ impl Core {
             Some(buffer) => {
                 socket.inbox.push(Item::Bytes(buffer));
                 if completion.more() == More::Last {
-                    // The operation is over; what it brought is told when it is taken.
-                    self.complete(operation, Answer::Received(0), More::Last, None);
+                    self.receive_over(operation, Answer::Received(0), None);
                 }
             }
             None if is_single || result <= 0 => socket.inbox.push(Item::Completed(result)),
@@ -129,18 +128,24 @@ impl Core {
         }
     }
 
-    /// A receive that ended without a word about the connection: cancelled, or out of buffers.
-    fn receive_again(
-        &mut self,
-        operation: OperationKey,
-        answer: Answer,
-        fault: Fault,
-        code: Option<RawCode>,
-    ) {
-        let key = operation.key();
+    /// A receive ended without a word about the connection: cancelled, or out of buffers. The machine is told behind
+    /// the bytes that it brought, which are still to be taken as its own.
+    fn receive_over(&mut self, operation: OperationKey, answer: Answer, code: Option<RawCode>) {
+        match self.table.get_mut(operation.key()) {
+            Ok(socket) if !socket.inbox.is_empty() => socket.inbox.push(Item::Over(answer, code)),
+            Ok(_) | Err(_) => self.receive_ended(operation, answer, code),
+        }
+    }
+
+    /// Tells the machine of the last that a receive has brought, which is not bytes.
+    fn receive_ended(&mut self, operation: OperationKey, answer: Answer, code: Option<RawCode>) {
         if let Some(buffer) = self.complete(operation, answer, More::Last, code) {
             self.give(buffer);
         }
+    }
+
+    /// Without a buffer in the ring, the next receive brings its own.
+    fn note_shortage(&mut self, key: Key, fault: Fault) {
         if fault == Fault::NoBuffers {
             self.counts.no_buffers += 1;
             if let Ok(socket) = self.table.get_mut(key) {
@@ -222,26 +227,19 @@ impl Core {
                 self.tell(key, count);
                 Some(buffer)
             }
+            Item::Over(..) => None,
         }
     }
 
     /// So many bytes of a buffer that is ours again have been taken.
-    pub(crate) fn tell(&mut self, key: Key, count: usize) {
-        let (Ok(life), Ok(socket)) = (self.table.life(key), self.table.get_mut(key)) else { return };
-        let count = count + std::mem::take(&mut socket.inbox.untold);
+    fn tell(&mut self, key: Key, count: usize) {
+        let (Ok(life), Ok(socket)) = (self.table.life(key), self.table.get(key)) else { return };
         let (slot, number) = (life.slot(Operation::Receive), socket.number(Operation::Receive));
-        if count == 0 {
-            return;
-        }
-        if slot.is_idle() {
+        if slot.owed != Owed::Stream {
+            // The rest of what a single receive brought.
             self.answer(key, Answer::Received(count), None);
-        } else if slot.owed == Owed::Stream {
-            if let Ok(operation) = self.table.operation(number) {
-                self.complete(operation, Answer::Received(count), More::Follows, None);
-            }
-        } else {
-            // A multishot receive is over, and the request to cancel it is not answered: later.
-            socket.inbox.untold = count;
+        } else if let Ok(operation) = self.table.operation(number) {
+            self.complete(operation, Answer::Received(count), More::Follows, None);
         }
     }
 
@@ -249,19 +247,28 @@ impl Core {
     pub(crate) fn end(&mut self, key: Key) -> Option<io::Error> {
         let socket = self.table.get_mut(key).ok()?;
         let number = socket.number(Operation::Receive);
-        let Some(Item::Completed(result)) = socket.inbox.pop() else { return None };
+        let item = socket.inbox.pop()?;
         let operation = self.table.operation(number).ok()?;
+        let result = match item {
+            Item::Completed(result) => result,
+            Item::Over(answer, code) => {
+                self.receive_ended(operation, answer, code);
+                return None;
+            }
+            Item::Bytes(buffer) => {
+                self.give(buffer);
+                return None;
+            }
+        };
         let (answer, code) = input::received(result);
-        if let Some(buffer) = self.complete(operation, answer, More::Last, code) {
-            self.give(buffer);
-        }
+        self.receive_ended(operation, answer, code);
         if self.table.wants(key).is_ok_and(|wants| wants.inquire) {
             self.inquire(key);
         }
         (result < 0).then(|| input::error(result))
     }
 
-    /// Tells the machine what was received and is not for the application: it goes nowhere.
+    /// Tells the machine what was received and is not for the application: it goes nowhere, or it is no news.
     pub(crate) fn pass_over(&mut self, key: Key) {
         while let Ok(life) = self.table.life(key) {
             let front = self.table.get(key).ok().and_then(|socket| socket.inbox.front());
@@ -269,6 +276,9 @@ impl Core {
             let is_over = life.receive_half().is_over() && life.slot(Operation::Receive).is_idle();
             match front.map(Item::len) {
                 None => return,
+                Some(_) if matches!(front, Some(Item::Over(..))) => {
+                    self.end(key);
+                }
                 Some(_) if keeps(life) => return,
                 Some(0) => {
                     self.end(key);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::TcpStream;
 
-use hangup::{Buffer, Operation, OperationKey, Pool};
+use hangup::{Answer, Buffer, Operation, OperationKey, Pool, RawCode};
 use socket2::SockAddr;
 
 /// The socket of one connection.
@@ -83,8 +83,6 @@ fn place(operation: Operation) -> Option<usize> {
 pub(crate) struct Inbox {
     items: VecDeque<Item>,
     bytes: usize,
-    /// Bytes that the application has taken and the machine could not be told of yet.
-    pub(crate) untold: usize,
 }
 
 /// One thing that was received.
@@ -94,6 +92,8 @@ pub(crate) enum Item {
     Completed(i32),
     /// Bytes in a buffer that is ours again.
     Bytes(Buffer),
+    /// A multishot receive is over that brought the bytes before this, and it has nothing to say about the connection.
+    Over(Answer, Option<RawCode>),
 }
 
 impl Item {
@@ -102,6 +102,7 @@ impl Item {
         match self {
             Self::Completed(result) => crate::input::count(*result),
             Self::Bytes(buffer) => buffer.len(),
+            Self::Over(..) => 0,
         }
     }
 }
@@ -127,7 +128,7 @@ impl Inbox {
 
     /// Whether the receive has ended that all of this came from: its last notification is in here.
     pub(crate) fn is_last(&self) -> bool {
-        matches!(self.items.back(), Some(Item::Completed(_)))
+        matches!(self.items.back(), Some(Item::Completed(_) | Item::Over(..)))
     }
 
     /// Puts back what is left of the first.

@@ -304,6 +304,12 @@ impl Life {
         }
     }
 
+    /// Whether nobody takes what is received.
+    #[inline]
+    pub(crate) fn is_unread(self) -> bool {
+        self.is_discarding() || self.phase() == Phase::Ending
+    }
+
     /// Whether what is received is forgotten, and counted against the budget.
     #[inline]
     pub(crate) fn is_discarding(self) -> bool {

@@ -115,7 +115,7 @@ impl<S> Entry<S> {
                 Outcome::Immediate(Answer::Received(count)) | Outcome::Completed(Answer::Received(count), _),
             ) => {
                 self.received.add(count);
-                if self.life.is_discarding() {
+                if self.life.is_unread() {
                     let count = u32::try_from(count).unwrap_or(u32::MAX);
                     self.discarded = self.discarded.saturating_add(count);
                 }

@@ -64,14 +64,13 @@ fn zero_copy() -> Options {
     Options { zero_copy: Some(1), ..Options::default() }
 }
 
-/// Deadlines that save nobody of whom nothing was heard. The one of a connection whose loss has been noticed is short:
-/// an application that has paused does not look for the end.
+/// Deadlines that save nobody of whom nothing was heard.
 fn patient() -> Policy {
     let long = Duration::from_secs(600);
     Policy {
         idle: None,
         stall: long,
-        half_closed: Duration::from_secs(1),
+        half_closed: long,
         drain_total: long,
         drain_idle: long,
         ..Policy::default()
@@ -108,7 +107,8 @@ impl Echo {
                 match io.write(&self.out) {
                     Ok(count) => drop(self.out.drain(..count)),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return io.pause(),
-                    Err(_) => return,
+                    // It may be paused, and then nobody would find the end.
+                    Err(_) => return io.close(Plan::Flush),
                 }
             }
             io.resume();
@@ -156,7 +156,9 @@ impl Loop {
         while let Some(Guard { mut io, state, .. }) = self.net.again() {
             state.turn(&mut io);
         }
-        while let Some(Ended { key, report, .. }) = self.net.ended() {
+        while let Some(Ended { key, state, report, .. }) = self.net.ended() {
+            let taken = report.received - report.discarded;
+            assert_eq!(taken, state.all.len() as u64, "what was read is what is counted: {report}");
             self.ended.push((key, report));
         }
     }
@@ -188,7 +190,7 @@ impl Loop {
     fn is_clean(&mut self) {
         let (audit, counts) = (self.net.audit(), self.net.counts());
         assert_eq!((audit.held(), audit.with_the_os()), (0, 0), "{audit:?}");
-        assert_eq!(audit.acquired, audit.released);
+        assert_eq!((audit.acquired, audit.refused), (audit.released, 0), "{audit:?}");
         assert_eq!(counts.buffers, 0, "{counts:?}");
     }
 }
