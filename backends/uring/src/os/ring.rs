@@ -107,7 +107,8 @@ impl Ring {
 
     /// Gives the kernel the ring of buffers that multishot receives choose from.
     pub(crate) fn provide(&mut self, buffers: BufferRing) -> Result<(), RingError> {
-        buffers.register(&self.ring.submitter()).map_err(RingError::of)?;
+        let registered = buffers.register(&self.ring.submitter());
+        registered.map_err(|error| too_old(error, "ring of provided buffers", "5.19"))?;
         self.buffers = Some(buffers);
         Ok(())
     }
