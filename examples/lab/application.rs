@@ -1,13 +1,12 @@
 //! Our side: an application that reads what comes and writes what it has, through the driver's guard, and the
 //! record of what each call said.
 
-use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hangup::{Blame, Plan, ReceiveHalf};
+use hangup_examples::net::Connection;
 use hangup_polling::os::Evidence;
-use hangup_polling::{Guard, Io};
 
 use crate::record::{Kind, Record, Said, Side};
 use crate::stage::Stage;
@@ -48,23 +47,22 @@ impl Default for Habits {
 const PIECE: usize = 64 * 1024;
 
 /// What a connection does when there is something to do.
-pub(crate) fn serve(guard: Guard<'_, Held>, habits: &Habits, record: &mut Record) {
-    let Guard { mut io, state } = guard;
+pub(crate) fn serve(io: &mut dyn Connection, state: &mut Held, habits: &Habits, record: &mut Record) {
     if io.is_writable() {
-        write_out(&mut io, state, record);
+        write_out(io, state, record);
     }
     if io.is_readable() {
         // "Would block" at the end of it is no news.
-        while let Said::Bytes(_) = read(&mut io, PIECE, record, false) {}
+        while let Said::Bytes(_) = read(io, PIECE, record, false) {}
         let ended = io.life().is_some_and(|life| life.receive_half() == ReceiveHalf::Ended);
         if let (true, Some(plan)) = (ended, habits.on_end) {
             io.close(plan);
-            note(&mut *record, &io, &format!("close({plan})"), Said::Done);
+            note(record, io, &format!("close({plan})"), Said::Done);
         }
     }
 }
 
-fn read(io: &mut Io<'_>, count: usize, record: &mut Record, always: bool) -> Said {
+fn read(io: &mut dyn Connection, count: usize, record: &mut Record, always: bool) -> Said {
     let said = Said::counted(&io.read(&mut vec![0; count]), true);
     if let Said::Bytes(count) = said {
         record.wire.read(Side::Us, count);
@@ -76,7 +74,7 @@ fn read(io: &mut Io<'_>, count: usize, record: &mut Record, always: bool) -> Sai
 }
 
 /// Writes until there is nothing left or it would block, and says how much is left.
-fn write_out(io: &mut Io<'_>, state: &mut Held, record: &mut Record) {
+fn write_out(io: &mut dyn Connection, state: &mut Held, record: &mut Record) {
     let piece = [b'u'; PIECE];
     while state.unwritten > 0 {
         let bytes = piece.get(..state.unwritten).unwrap_or(&piece);
@@ -97,7 +95,7 @@ fn write_out(io: &mut Io<'_>, state: &mut Held, record: &mut Record) {
 }
 
 /// Records a call of ours, and what it changed.
-fn note(record: &mut Record, io: &Io<'_>, what: &str, said: Said) {
+fn note(record: &mut Record, io: &dyn Connection, what: &str, said: Said) {
     record.we_are(io.stream().and_then(Evidence::of));
     record.push(Side::Us, Kind::Call, what, said, Vec::new());
     record.follow(io.life());
@@ -129,16 +127,6 @@ impl Stage {
         })
     }
 
-    /// Gives up what has not been written.
-    pub(crate) fn forget_output(&mut self) {
-        self.call("output(0)", |io, state, record| {
-            state.unwritten = 0;
-            let said = io.output(0).map_or_else(|error| Said::error(&error), |()| Said::Done);
-            note(record, io, "output(0)", said.clone());
-            said
-        });
-    }
-
     pub(crate) fn close(&mut self, plan: Plan) {
         self.command(&format!("close({plan})"), |io| io.close(plan));
     }
@@ -155,7 +143,7 @@ impl Stage {
         self.command(&format!("blame({blame:?})"), |io| io.blame(blame));
     }
 
-    fn command(&mut self, what: &str, command: impl FnOnce(&mut Io<'_>)) {
+    fn command(&mut self, what: &str, command: impl FnOnce(&mut dyn Connection)) {
         self.call(what, |io, _, record| {
             command(io);
             note(record, io, what, Said::Done);
@@ -164,18 +152,25 @@ impl Stage {
     }
 
     /// A call on the connection, or the refusal of its key.
-    fn call(&mut self, what: &str, call: impl FnOnce(&mut Io<'_>, &mut Held, &mut Record) -> Said) -> Said {
+    fn call(
+        &mut self,
+        what: &str,
+        call: impl FnOnce(&mut dyn Connection, &mut Held, &mut Record) -> Said,
+    ) -> Said {
+        self.hand_over();
         self.record.peer_is(self.peer.state());
         let Some(key) = self.key else { return Said::Text("no connection".to_owned()) };
-        let said = match self.net.get(key) {
-            // The guard goes at the end of this: what follows from the call is performed then.
-            Ok(Guard { mut io, state }) => call(&mut io, state, &mut self.record),
-            Err(_) => {
-                let said = Said::Text("refused (stale key)".to_owned());
-                self.record.push(Side::Us, Kind::Call, what, said.clone(), Vec::new());
-                said
-            }
-        };
+        let (mut call, mut said) = (Some(call), None);
+        // What follows from the call is performed at the end of this.
+        self.net.with(key, &mut |io, state| {
+            said = call.take().map(|call| call(io, state, &mut self.record));
+        });
+        let said = said.unwrap_or_else(|| {
+            let said = Said::Text("refused (stale key)".to_owned());
+            self.record.push(Side::Us, Kind::Call, what, said.clone(), Vec::new());
+            said
+        });
+        self.hand_over();
         self.sample();
         self.follow();
         self.collect();

@@ -1,6 +1,8 @@
 //! What an ending is, and what is expected of it.
 
 use hangup::{Cause, Certainty, DrainEnd, Plan, Policy};
+use hangup_examples::net::Backend;
+use hangup_polling::Trigger;
 
 use crate::stage::{PATIENT, Stage, Trouble};
 
@@ -14,8 +16,10 @@ pub(crate) struct Ending {
     pub(crate) script: fn(&mut Stage) -> Result<(), Trouble>,
     pub(crate) policy: Policy,
     pub(crate) expected: Expected,
-    /// What is different on some systems, and why.
+    /// What is different on some systems, and why: where readiness is told.
     pub(crate) elsewhere: &'static [Elsewhere],
+    /// The same where completions are told, with the adapters that it is true of.
+    pub(crate) completions: &'static [(&'static [Backend], Elsewhere)],
     /// Whether it starts a process. Nothing of another ending may be open then: on Windows the child inherits
     /// the sockets that were accepted here, and their close is none while it lives.
     pub(crate) alone: bool,
@@ -61,6 +65,20 @@ pub(crate) enum System {
     Other,
 }
 
+/// Where an ending is played, and on what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Here {
+    pub(crate) system: System,
+    pub(crate) backend: Backend,
+    /// How readiness is reported. `None`: as the driver likes best, or there is none.
+    pub(crate) trigger: Option<Trigger>,
+}
+
+/// The adapters for a ring.
+pub(crate) const RING: &[Backend] = &[Backend::Uring, Backend::UringMultishot];
+/// The adapter for a port.
+pub(crate) const PORT: &[Backend] = &[Backend::Iocp];
+
 impl System {
     pub(crate) fn here() -> Self {
         if cfg!(target_os = "linux") {
@@ -99,7 +117,17 @@ impl Ending {
         script: fn(&mut Stage) -> Result<(), Trouble>,
     ) -> Self {
         let expected = Expected { cause, certainty: Certainty::Certain, plan: None, drain: None };
-        Self { name, title, script, policy: PATIENT, expected, elsewhere: &[], alone: false, only_on: &[] }
+        Self {
+            name,
+            title,
+            script,
+            policy: PATIENT,
+            expected,
+            elsewhere: &[],
+            completions: &[],
+            alone: false,
+            only_on: &[],
+        }
     }
 
     pub(crate) const fn policy(self, policy: Policy) -> Self {
@@ -122,6 +150,10 @@ impl Ending {
         Self { elsewhere, ..self }
     }
 
+    pub(crate) const fn completions(self, completions: &'static [(&'static [Backend], Elsewhere)]) -> Self {
+        Self { completions, ..self }
+    }
+
     pub(crate) const fn alone(self) -> Self {
         Self { alone: true, ..self }
     }
@@ -134,31 +166,35 @@ impl Ending {
         self.only_on.is_empty() || self.only_on.contains(&system)
     }
 
-    /// What is different on this system, if anything is.
-    pub(crate) fn on(&self, system: System) -> Option<&'static Elsewhere> {
-        self.elsewhere.iter().find(|elsewhere| elsewhere.system == system)
+    /// What is different here, if anything is.
+    pub(crate) fn on(&self, here: Here) -> Option<&'static Elsewhere> {
+        if here.backend.is_readiness() {
+            return self.elsewhere.iter().find(|elsewhere| elsewhere.system == here.system);
+        }
+        let mut rows = self.completions.iter();
+        rows.find(|(on, row)| on.contains(&here.backend) && row.system == here.system).map(|(_, row)| row)
     }
 
     /// The causes that may come out here.
-    pub(crate) fn accepts(&self, system: System) -> Vec<(Cause, Certainty)> {
-        match self.on(system) {
+    pub(crate) fn accepts(&self, here: Here) -> Vec<(Cause, Certainty)> {
+        match self.on(here) {
             Some(elsewhere) => elsewhere.accepts.to_vec(),
             None => vec![(self.expected.cause, self.expected.certainty)],
         }
     }
 
     /// Whether a report is what was expected. `Err`: what was expected instead.
-    pub(crate) fn judge(&self, report: &hangup::Report, system: System) -> Result<(), String> {
-        let accepts = self.accepts(system);
+    pub(crate) fn judge(&self, report: &hangup::Report, here: Here) -> Result<(), String> {
+        let accepts = self.accepts(here);
         let cause = accepts.iter().any(|&(cause, certainty)| {
-            cause == report.cause && (certainty == report.certainty || !system.is_measured())
+            cause == report.cause && (certainty == report.certainty || !here.system.is_measured())
         });
         if !cause {
             let list: Vec<String> = accepts.iter().map(|&(cause, how)| judged(cause, how)).collect();
             let got = judged(report.cause, report.certainty);
             return Err(format!("the cause is {got}, expected {}", list.join(" or ")));
         }
-        if self.on(system).is_some() {
+        if self.on(here).is_some() {
             return Ok(());
         }
         match (self.expected.plan, self.expected.drain) {

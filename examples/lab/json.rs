@@ -30,8 +30,9 @@ fn ending(outcome: &Outcome, shown: &Shown) -> Object {
     object.field("name", Json::from(ending.name));
     object.field("group", Json::from(group_of(ending)));
     object.field("title", Json::from(ending.title));
-    object.field("system", Json::from(shown.system.name()));
-    object.field("trigger", Json::from(shown.trigger));
+    object.field("system", Json::from(shown.here.system.name()));
+    object.field("backend", Json::from(shown.here.backend.name()));
+    object.field("trigger", Json::option(shown.trigger));
     object.field("cause", Json::option(report.map(|report| report.cause.name())));
     object.field("certainty", Json::option(report.map(|report| kebab(report.certainty))));
     object.field("code", Json::option(report.and_then(|report| report.raw).map(code)));
@@ -51,9 +52,9 @@ fn ending(outcome: &Outcome, shown: &Shown) -> Object {
     object.field("peer", peer(outcome));
     object.field("ledger", ledger(outcome));
     object.field("steps", Json::List(outcome.steps.iter().map(step).collect()));
-    let accepts = ending.accepts(shown.system).into_iter().map(expected).collect();
+    let accepts = ending.accepts(shown.here).into_iter().map(expected).collect();
     object.field("expected", Json::List(accepts));
-    object.field("differs", Json::option(ending.on(shown.system).map(|elsewhere| elsewhere.why)));
+    object.field("differs", Json::option(ending.on(shown.here).map(|elsewhere| elsewhere.why)));
     object.field("wrong", Json::List(outcome.wrong.iter().map(|wrong| Json::from(wrong.as_str())).collect()));
     object
 }

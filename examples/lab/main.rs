@@ -2,7 +2,7 @@
 //! system reported at each call, and why the connection ended.
 //!
 //! ```text
-//! cargo run --release --example lab -- [--verbose] [--only NAME] [--help]
+//! cargo run --release --example lab -- [--verbose] [--only NAME] [--backend NAME] [--help]
 //! ```
 //!
 //! | file | what is in it |
@@ -10,6 +10,7 @@
 //! | `endings/` | the endings, each a script of a few lines |
 //! | `ending` | what an ending is, and what is expected of it on which system |
 //! | `stage` | the event loop with a driver on our side and the peer on the other |
+//! | `turns` | waiting: the loop goes round until something holds |
 //! | `application` | what our side does when there is something to do |
 //! | `observe` | what the loop brings, and what the driver made of it |
 //! | `questions` | what a script may ask |
@@ -36,6 +37,7 @@ mod run;
 mod stage;
 mod svg;
 mod table;
+mod turns;
 mod wire;
 
 use std::io::{self, Write};
@@ -43,10 +45,11 @@ use std::process::ExitCode;
 
 use hangup_polling::Trigger;
 
-use crate::ending::{Ending, System};
+use crate::ending::{Ending, Here, System};
 use crate::options::Options;
 use crate::progress::Progress;
 use crate::run::Outcome;
+use crate::stage::{PATIENT, Stage};
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == process::AS_PEER) {
@@ -65,7 +68,11 @@ fn main() -> ExitCode {
     if let Some(trigger) = options.trigger.filter(|&trigger| !is_supported(trigger)) {
         return refuse(&format!("this system's poller has no trigger {trigger:?}"));
     }
-    match show(&options, &chosen) {
+    let here = Here { system: System::here(), backend: options.backend, trigger: options.trigger };
+    if let Err(error) = Stage::new(PATIENT, here) {
+        return refuse(&format!("--backend {} cannot be played here: {error}", options.backend.name()));
+    }
+    match show(&options, here, &chosen) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Whoever reads us has seen enough.
@@ -109,29 +116,29 @@ fn names(prefix: &str, ending: &Ending) -> bool {
 }
 
 /// Does what is asked for. Whether all was as expected.
-fn show(options: &Options, chosen: &[&'static Ending]) -> io::Result<bool> {
+fn show(options: &Options, here: Here, chosen: &[&'static Ending]) -> io::Result<bool> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     if options.help {
         out.write_all(options::HELP.as_bytes())?;
         return out.flush().map(|()| true);
     }
-    let system = System::here();
     if options.list {
-        table::list(&mut out, chosen, system)?;
+        table::list(&mut out, chosen, here.system)?;
         return out.flush().map(|()| true);
     }
     if let Some(folder) = &options.svg {
         std::fs::create_dir_all(folder)?;
     }
     let (possible, impossible): (Vec<_>, Vec<_>) =
-        chosen.iter().partition(|ending| ending.is_possible_on(system));
+        chosen.iter().partition(|ending| ending.is_possible_on(here.system));
     let began = std::time::Instant::now();
     let mut progress = Progress::new(possible.len() * options.repeat);
-    let outcomes = run::run(&possible, system, options.trigger, options.repeat, |outcome| {
+    let outcomes = run::run(&possible, here, options.repeat, |outcome| {
         progress.over(outcome.ending.name);
     });
     progress.clear();
-    let shown = table::Shown { system, trigger: trigger(options.trigger), took: began.elapsed() };
+    let trigger = options.backend.is_readiness().then(|| trigger(options.trigger));
+    let shown = table::Shown { here, trigger, took: began.elapsed() };
     if options.json {
         json::print(&mut out, &outcomes, &shown)?;
     } else {

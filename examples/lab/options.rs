@@ -1,5 +1,6 @@
 //! The command line, and the text that explains it and the JSON.
 
+use hangup_examples::net::Backend;
 use hangup_polling::Trigger;
 use lexopt::prelude::{Long, Short, ValueExt};
 
@@ -12,6 +13,7 @@ pub(crate) struct Options {
     pub(crate) svg: Option<std::path::PathBuf>,
     pub(crate) only: Vec<String>,
     pub(crate) repeat: usize,
+    pub(crate) backend: Backend,
     pub(crate) trigger: Option<Trigger>,
     pub(crate) help: bool,
 }
@@ -25,7 +27,9 @@ Usage: lab [OPTIONS]
   --list             name the endings and what happens in each, and do nothing
   --only NAME        only this ending, or all whose name begins so; may be repeated
   --repeat N         play each ending N times and count the distinct outcomes
-  --trigger HOW      how the poller reports readiness: level, oneshot or edge
+  --backend NAME     the adapter on our side: polling; on Linux uring, uring-multishot; on Windows iocp
+                     (default: polling)
+  --trigger HOW      how the poller reports readiness: level, oneshot or edge; with --backend polling
                      (default: level, or oneshot where that does not exist; edge: not on Windows)
   --verbose          add a ladder to each ending: calls, events, segments and TCP states in time
   --json             print one JSON object per ending instead of the table
@@ -38,11 +42,13 @@ that would have said so is mute here. CODE is the system's number for it. TCP is
 our socket was last seen, where the system tells. RETRY: whether the peer may have acted on what we
 sent. DRAIN: how the wait inside a closing plan ended. ONCE: sockets taken in / given back.
 In a ladder, CLOSED also stands for TIME-WAIT, which Linux keeps apart from the descriptor. What
-goes over the wire is concluded from the calls of both sides, and not captured.
+goes over the wire is concluded from the calls of both sides, and not captured. On completions a
+write is what the adapter has taken, and a turn is what it has the application look at.
 Colours are used on a terminal, unless NO_COLOR is set.
 
 JSON, one object per line and ending:
-  name, group, title  which ending                system, trigger  where and how it was played
+  name, group, title  which ending                system           where it was played
+  backend             on which adapter            trigger          of readiness, or null
   cause, certainty    why it ended, and how sure  code             {name, value} or null
   plan, drain_end     the closing plan            retry            never-sent, maybe-sent or sent
   received, discarded, sent, unsent               bytes on our side
@@ -53,7 +59,7 @@ JSON, one object per line and ending:
   steps               [{at_us, side, kind, what, said, times, segments, peer_state, our_state,
                       notes}]
   expected            [{cause, certainty}]: any of these is right here
-  differs             why this system is expected to differ, or null
+  differs             why something else is expected here, or null
   wrong               what is not as expected: empty if all is well
   runs, outcomes      with --repeat: how often, and [{count, cause, certainty, code, drain_end}];
                       the other fields are those of the first run
@@ -73,6 +79,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Options, String> {
             Long("svg") => options.svg = Some(value(&mut parser)?.into()),
             Long("only") => options.only.push(text(&mut parser)?),
             Long("repeat") => options.repeat = repeat(&text(&mut parser)?)?,
+            Long("backend") => options.backend = backend(&text(&mut parser)?)?,
             Long("trigger") => options.trigger = Some(trigger(&text(&mut parser)?)?),
             Short('h') | Long("help") => options.help = true,
             other @ (Short(_) | Long(_) | lexopt::Arg::Value(_)) => {
@@ -82,6 +89,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Options, String> {
     }
     if options.json && options.verbose {
         return Err("--json has everything that --verbose adds: use one of them".to_owned());
+    }
+    if options.trigger.is_some() && !options.backend.is_readiness() {
+        let name = options.backend.name();
+        return Err(format!("--trigger is for --backend polling: {name} is told of completions"));
     }
     Ok(options)
 }
@@ -99,6 +110,14 @@ fn repeat(text: &str) -> Result<usize, String> {
         Ok(times @ 1..=100_000) => Ok(times),
         Ok(_) | Err(_) => Err(format!("--repeat takes a number from 1 to 100000, not {text:?}")),
     }
+}
+
+fn backend(text: &str) -> Result<Backend, String> {
+    let found = Backend::NAMES.iter().find(|(name, _)| *name == text);
+    found.map(|&(_, backend)| backend).ok_or_else(|| {
+        let names: Vec<&str> = Backend::NAMES.iter().map(|&(name, _)| name).collect();
+        format!("--backend takes {}, not {text:?}", names.join(", "))
+    })
 }
 
 fn trigger(text: &str) -> Result<Trigger, String> {

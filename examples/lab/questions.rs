@@ -4,7 +4,8 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use hangup::{Fault, Life, Plan, ReceiveHalf, SendHalf};
+use hangup::{Fault, Life, Memory, Plan, ReceiveHalf, SendHalf};
+use hangup_examples::net::Backend;
 
 use crate::application::Habits;
 use crate::record::{Kind, Said, Side};
@@ -36,9 +37,17 @@ impl Stage {
         self.record.steps.iter().any(|step| step.kind == Kind::Driver && step.what == "read and discard")
     }
 
-    /// Whether the poller has reported anything.
+    /// Whether the loop has brought anything of the connection.
     pub(crate) fn has_event(&mut self) -> bool {
-        self.record.steps.iter().any(|step| step.kind == Kind::Event)
+        let is_told = self.record.steps.iter().any(|step| step.kind == Kind::Event);
+        // Who has paused has no turn.
+        is_told || self.is(|life| life.cause().is_some() || life.memory().contains(Memory::HUNG_UP))
+    }
+
+    /// Whether nothing is reported once the receive half has ended, or while nobody reads, so that a reset has to be found
+    /// by a call.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.here.backend == Backend::Iocp || !cfg!(any(target_os = "linux", windows))
     }
 
     /// Whether our application has read so much.
@@ -119,15 +128,19 @@ impl Stage {
 
     /// How long the stack waits for the peer to take our data.
     pub(crate) fn set_user_timeout(&mut self, timeout: Duration) -> Result<(), Trouble> {
-        let Some(Ok(guard)) = self.key.map(|key| self.net.get(key)) else {
-            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
-        };
+        let Some(key) = self.key else { return Err(io::Error::from(io::ErrorKind::NotConnected).into()) };
         #[cfg(target_os = "linux")]
-        if let Some(stream) = guard.io.stream() {
-            socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout))?;
+        {
+            let mut set = Err(io::ErrorKind::NotConnected.into());
+            self.net.with(key, &mut |io, _| {
+                if let Some(stream) = io.stream() {
+                    set = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
+                }
+            });
+            set?;
         }
         #[cfg(not(target_os = "linux"))]
-        let _unused = (guard.io.key(), timeout);
+        let _unused = (key, timeout);
         Ok(())
     }
 }

@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use hangup::Report;
-use hangup_polling::Trigger;
 use hangup_polling::os::Evidence;
 
-use crate::ending::{Ending, System};
+use crate::ending::{Ending, Here};
 use crate::record::{Said, Step};
 use crate::stage::{Remains, Stage, Trouble};
 
@@ -59,20 +58,20 @@ impl Ledger {
 }
 
 /// Plays one ending.
-fn play(ending: &'static Ending, system: System, trigger: Option<Trigger>) -> Outcome {
-    let mut stage = match Stage::new(ending.policy, trigger) {
+fn play(ending: &'static Ending, here: Here) -> Outcome {
+    let mut stage = match Stage::new(ending.policy, here) {
         Ok(stage) => stage,
         Err(error) => {
-            return judge(ending, system, None, Err(Trouble::from(error)));
+            return judge(ending, here, None, Err(Trouble::from(error)));
         }
     };
     let played = (ending.script)(&mut stage);
-    judge(ending, system, Some(stage.strike()), played)
+    judge(ending, here, Some(stage.strike()), played)
 }
 
 fn judge(
     ending: &'static Ending,
-    system: System,
+    here: Here,
     remains: Option<Remains>,
     played: Result<(), Trouble>,
 ) -> Outcome {
@@ -94,7 +93,7 @@ fn judge(
     }
     match played {
         Ok(()) => {}
-        Err(Trouble::NotHere(why)) if !system.is_measured() => {
+        Err(Trouble::NotHere(why)) if !here.system.is_measured() => {
             outcome.not_here = Some(why);
             return outcome;
         }
@@ -102,7 +101,7 @@ fn judge(
     }
     match &outcome.report {
         None => outcome.wrong.push("no report".to_owned()),
-        Some(report) => outcome.wrong.extend(ending.judge(report, system).err()),
+        Some(report) => outcome.wrong.extend(ending.judge(report, here).err()),
     }
     if !outcome.ledger.is_once() {
         outcome.wrong.push(format!("not released exactly once: {:?}", outcome.ledger));
@@ -147,8 +146,7 @@ const WORKERS: usize = 4;
 /// Plays each ending so often, and tells of each one that is over. The outcomes come back in order.
 pub(crate) fn run(
     endings: &[&'static Ending],
-    system: System,
-    trigger: Option<Trigger>,
+    here: Here,
     times: usize,
     mut each: impl FnMut(&Outcome),
 ) -> Vec<Vec<Outcome>> {
@@ -158,7 +156,7 @@ pub(crate) fn run(
         let turns: Vec<(usize, &'static Ending)> =
             mine.flat_map(|(at, &ending)| std::iter::repeat_n((at, ending), times)).collect();
         let workers = if alone { 1 } else { WORKERS };
-        play_all(&turns, workers, system, trigger, |at, outcome| {
+        play_all(&turns, workers, here, |at, outcome| {
             each(&outcome);
             if let Some(list) = outcomes.get_mut(at) {
                 list.push(outcome);
@@ -172,8 +170,7 @@ pub(crate) fn run(
 fn play_all(
     turns: &[(usize, &'static Ending)],
     workers: usize,
-    system: System,
-    trigger: Option<Trigger>,
+    here: Here,
     mut over: impl FnMut(usize, Outcome),
 ) {
     let next = AtomicUsize::new(0);
@@ -184,7 +181,7 @@ fn play_all(
             scope.spawn(|| {
                 let sender = sender;
                 while let Some(&(at, ending)) = turns.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if sender.send((at, play(ending, system, trigger))).is_err() {
+                    if sender.send((at, play(ending, here))).is_err() {
                         return;
                     }
                 }

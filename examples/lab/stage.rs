@@ -6,15 +6,15 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hangup::{Audit, Key, Life, OnPeerFinish, Policy, Report};
-use hangup_polling::os::{Evidence, TcpState};
-use hangup_polling::{Driver, Trigger};
-use polling::{Events, Poller};
+use hangup_examples::net::Net;
+use hangup_polling::os::Evidence;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::application::{Habits, Held};
+use crate::ending::Here;
 use crate::peer::{Act, Peer};
 use crate::record::{Kind, Record, Said, Side};
 use crate::wire::{Packet, Segment};
@@ -33,7 +33,7 @@ pub(crate) const PATIENT: Policy = Policy {
 const LONG: Duration = Duration::from_secs(60);
 
 /// A script that waits longer than this for something has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a script could not be played to its end.
 #[derive(Debug)]
@@ -65,11 +65,13 @@ pub(crate) enum Buffers {
     Usual,
     /// So small that a peer that does not read is soon felt.
     Small,
+    /// Only the peer's are small: our stack takes what it does not.
+    SmallPeer,
 }
 
 impl Buffers {
-    fn set(self, socket: SockRef<'_>) -> io::Result<()> {
-        if self == Self::Small {
+    fn set(self, socket: SockRef<'_>, side: Side) -> io::Result<()> {
+        if self == Self::Small || self == Self::SmallPeer && side == Side::Peer {
             socket.set_send_buffer_size(16 * 1024)?;
             socket.set_recv_buffer_size(16 * 1024)?;
         }
@@ -78,9 +80,8 @@ impl Buffers {
 }
 
 pub(crate) struct Stage {
-    poller: Arc<Poller>,
-    pub(super) net: Driver<Held>,
-    events: Events,
+    pub(super) here: Here,
+    pub(super) net: Box<dyn Net<Held>>,
     pub(super) key: Option<Key>,
     pub(crate) peer: Peer,
     pub(super) record: Record,
@@ -115,16 +116,14 @@ pub(crate) struct Remains {
 }
 
 impl Stage {
-    pub(crate) fn new(policy: Policy, trigger: Option<Trigger>) -> io::Result<Self> {
-        let poller = Arc::new(Poller::new()?);
-        let net = match trigger {
-            Some(trigger) => Driver::with_trigger(Arc::clone(&poller), policy, trigger)?,
-            None => Driver::new(Arc::clone(&poller), policy),
-        };
+    pub(crate) fn new(policy: Policy, here: Here) -> io::Result<Self> {
+        // The script itself accepts: there is no door to the loop.
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let mut net = here.backend.start(here.trigger, policy, door)?;
+        net.close_door();
         Ok(Self {
-            poller,
+            here,
             net,
-            events: Events::new(),
             key: None,
             peer: Peer::default(),
             record: Record::new(),
@@ -163,9 +162,9 @@ impl Stage {
     /// The peer connects, and we have not accepted yet.
     pub(crate) fn knock(&mut self, buffers: Buffers) -> Result<TcpListener, Trouble> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        buffers.set(SockRef::from(&listener))?;
+        buffers.set(SockRef::from(&listener), Side::Us)?;
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        buffers.set(SockRef::from(&socket))?;
+        buffers.set(SockRef::from(&socket), Side::Peer)?;
         socket.connect(&listener.local_addr()?.into())?;
         self.peer = Peer::here(socket.into())?;
         self.sample();
@@ -176,10 +175,10 @@ impl Stage {
 
     /// We take in a stream that was accepted.
     pub(crate) fn take_in(&mut self, stream: TcpStream, buffers: Buffers) -> Result<(), Trouble> {
-        buffers.set(SockRef::from(&stream))?;
-        self.tick();
+        buffers.set(SockRef::from(&stream), Side::Us)?;
+        self.tick()?;
         let held = self.hold();
-        let key = self.net.accept(stream, held).map_err(|error| Trouble::Failed(error.to_string()))?;
+        let key = self.net.accept(stream, held)?;
         self.born(key, "accept", Said::Done, Vec::new());
         Ok(())
     }
@@ -205,10 +204,10 @@ impl Stage {
     /// Begins a connect, and does not wait for it.
     pub(crate) fn begin_connect(&mut self, to: SocketAddr, packets: Vec<Segment>) -> Result<(), Trouble> {
         // A loop that turns has looked at the clock.
-        self.tick();
+        self.tick()?;
         self.record.wire.open(&packets);
         let held = self.hold();
-        let key = self.net.connect(to, held).map_err(|error| Trouble::Failed(error.to_string()))?;
+        let key = self.net.connect(to, held)?;
         self.born(key, "connect", Said::Text("in progress".to_owned()), packets);
         Ok(())
     }
@@ -265,99 +264,18 @@ impl Stage {
         Ok(())
     }
 
-    // -- Waiting ------------------------------------------------------------------------------------
-
-    /// Runs the loop until something holds.
-    pub(crate) fn turn_until(
-        &mut self,
-        what: &str,
-        holds: impl Fn(&mut Self) -> bool,
-    ) -> Result<(), Trouble> {
-        self.turn_with(what, &[], holds)
-    }
-
-    /// The same, with the peer acting in every round. Like steps are put together.
-    pub(crate) fn turn_with(
-        &mut self,
-        what: &str,
-        acts: &[Act],
-        holds: impl Fn(&mut Self) -> bool,
-    ) -> Result<(), Trouble> {
-        let begin = Instant::now();
-        self.record.bulk(!acts.is_empty());
-        while !holds(self) {
-            if begin.elapsed() > PATIENCE {
-                return Err(Trouble::Failed(format!("waited {PATIENCE:?} for this: {what}")));
-            }
-            for &act in acts {
-                self.peer(act)?;
-            }
-            if acts.is_empty() {
-                self.turn(Duration::from_millis(50))?;
-            } else {
-                // A peer at its leisure.
-                std::thread::sleep(Duration::from_millis(1));
-                self.turn(Duration::ZERO)?;
-            }
-        }
-        self.record.bulk(false);
-        Ok(())
-    }
-
-    /// Runs the loop until the connection has been released.
-    pub(crate) fn turn_until_ended(&mut self) -> Result<(), Trouble> {
-        self.turn_until("the end", Self::has_ended)
-    }
-
-    pub(crate) fn has_ended(&mut self) -> bool {
-        !self.reports.is_empty()
-    }
-
-    /// Waits, without a look at the poller, until what the peer did has arrived: until our socket is in this
-    /// state, or where the system does not tell, for a while.
-    pub(crate) fn wait_for(&mut self, state: TcpState) -> Result<(), Trouble> {
-        let begin = Instant::now();
-        loop {
-            match self.evidence() {
-                None => {
-                    std::thread::sleep(Duration::from_millis(60));
-                    return Ok(());
-                }
-                Some(evidence) if evidence.state == state => return Ok(()),
-                Some(_) if begin.elapsed() > PATIENCE => {
-                    return Err(Trouble::Failed(format!("waited {PATIENCE:?} for the state {state}")));
-                }
-                Some(_) => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
-    }
-
-    /// One round of the loop, as the driver's documentation describes it.
-    fn turn(&mut self, at_most: Duration) -> Result<(), Trouble> {
-        let timeout = self.net.timeout().map_or(at_most, |timeout| timeout.min(at_most));
-        self.events.clear();
-        self.poller.wait(&mut self.events, Some(timeout))?;
-        self.tick();
-        let events: Vec<polling::Event> = self.events.iter().collect();
-        for event in events {
-            self.on_event(&event);
-        }
-        while let Some(guard) = self.net.again() {
-            crate::application::serve(guard, &self.habits, &mut self.record);
-        }
-        self.collect();
-        Ok(())
-    }
-
     // -- Looking ------------------------------------------------------------------------------------
 
     pub(crate) fn life(&mut self) -> Option<Life> {
-        self.net.get(self.key?).ok()?.io.life()
+        let mut life = None;
+        self.net.with(self.key?, &mut |io, _| life = io.life());
+        life
     }
 
     pub(crate) fn evidence(&mut self) -> Option<Evidence> {
-        let guard = self.net.get(self.key?).ok()?;
-        guard.io.stream().and_then(Evidence::of)
+        let mut evidence = None;
+        self.net.with(self.key?, &mut |io, _| evidence = io.stream().and_then(Evidence::of));
+        evidence
     }
 
     /// Looks at both sockets.

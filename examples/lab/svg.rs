@@ -227,7 +227,7 @@ fn head(svg: &mut String, outcome: &Outcome, shown: &Shown, height: i32) {
     let (width, inner) = (WIDTH - 1, height - 1);
     put(svg, &format!(r#"<rect class="card" x="0.5" y="0.5" width="{width}" height="{inner}" rx="10"/>"#));
     text(svg, "title", MARGIN, 44, "start", &capital(ending.title));
-    let place = format!("{} \u{b7} {}, trigger {}", ending.name, shown.system.name(), shown.trigger);
+    let place = format!("{} \u{b7} {}", ending.name, shown.place());
     text(svg, "subtitle", MARGIN, 68, "start", &place);
     for (x, name) in [(PEER, "peer"), (OURS, "we")] {
         put(svg, &format!(r#"<rect class="head" x="{}" y="92" width="80" height="28" rx="6"/>"#, x - 40));

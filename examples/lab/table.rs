@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hangup::{Certainty, Report};
 
-use crate::ending::{Ending, System};
+use crate::ending::{Ending, Here, System};
 use crate::endings;
 use crate::options::Options;
 use crate::run::Outcome;
@@ -14,9 +14,19 @@ use crate::run::Outcome;
 /// How the endings were played.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    pub(crate) system: System,
-    pub(crate) trigger: &'static str,
+    pub(crate) here: Here,
+    /// How readiness is reported, if it is.
+    pub(crate) trigger: Option<&'static str>,
     pub(crate) took: Duration,
+}
+
+impl Shown {
+    /// The system, the adapter, and how readiness is reported.
+    pub(crate) fn place(&self) -> String {
+        let Here { system, backend, .. } = self.here;
+        let trigger = self.trigger.map(|trigger| format!(", trigger {trigger}")).unwrap_or_default();
+        format!("{}, backend {}{trigger}", system.name(), backend.name())
+    }
 }
 
 /// Prints the table, what differs here, and the sum.
@@ -155,7 +165,7 @@ fn notes(
         let ending = outcome.ending;
         if let Some(why) = outcome.not_here {
             writeln!(out, "{} {}: not played, {why}", paint.dim("note:"), ending.name)?;
-        } else if let Some(elsewhere) = ending.on(shown.system) {
+        } else if let Some(elsewhere) = ending.on(shown.here) {
             writeln!(out, "{} {}: {}", paint.dim("note:"), ending.name, elsewhere.why)?;
         }
     }
@@ -179,9 +189,8 @@ fn sum(out: &mut impl Write, outcomes: &[Vec<Outcome>], shown: &Shown, paint: &P
     let (total, right) = (all().count(), all().filter(|outcome| outcome.wrong.is_empty()).count());
     let once = all().filter(|outcome| outcome.ledger.is_once()).count();
     let line = format!(
-        "{total} endings on {}, trigger {}: {right} as expected, {once} released exactly once; {:.1} s",
-        shown.system.name(),
-        shown.trigger,
+        "{total} endings on {}: {right} as expected, {once} released exactly once; {:.1} s",
+        shown.place(),
         shown.took.as_secs_f64()
     );
     writeln!(out, "{}", if right == total { paint.bold(&line) } else { paint.red(&line) })

@@ -147,8 +147,18 @@ impl Program {
     ///
     /// If it does not.
     #[must_use]
-    pub fn wait(mut self) -> Finished {
-        let patience = Instant::now() + PATIENCE;
+    pub fn wait(self) -> Finished {
+        self.wait_for(PATIENCE)
+    }
+
+    /// Waits until it ends, for a program that has much to do.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    #[must_use]
+    pub fn wait_for(mut self, patience: Duration) -> Finished {
+        let patience = Instant::now() + patience;
         loop {
             let status = self.child.try_wait().expect("the program cannot be waited for");
             if let Some(status) = status {

@@ -28,16 +28,47 @@ fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).expect(pointer)
 }
 
+/// The adapters of this system, the first of which is the default.
+const BACKENDS: &[&str] = if cfg!(target_os = "linux") {
+    &["polling", "uring", "uring-multishot"]
+} else if cfg!(windows) {
+    &["polling", "iocp"]
+} else {
+    &["polling"]
+};
+
 #[test]
 fn every_ending_has_the_cause_that_is_expected_and_is_released_once() {
     let folder = Folder::new("lab");
     let finished = lab(&["--json", "--svg", folder.0.to_str().unwrap()]);
-    let endings = objects(&finished);
+    assert_expected(&objects(&finished), "polling", &folder);
+}
+
+/// The same endings, all of them, on each of the adapters.
+#[test]
+fn every_ending_is_played_on_every_adapter() {
+    let names = |endings: &[Value]| -> BTreeSet<String> {
+        endings.iter().map(|ending| text(ending, "/name").to_owned()).collect()
+    };
+    let played = BACKENDS.iter().map(|&backend| {
+        let folder = Folder::new(backend);
+        let finished = lab(&["--json", "--backend", backend, "--svg", folder.0.to_str().unwrap()]);
+        let endings = objects(&finished);
+        assert_expected(&endings, backend, &folder);
+        names(&endings)
+    });
+    let played: Vec<BTreeSet<String>> = played.collect();
+    assert!(played.windows(2).all(|two| two[0] == two[1]), "{played:?}");
+}
+
+fn assert_expected(endings: &[Value], backend: &str, folder: &Folder) {
     assert!(endings.len() >= 24, "{}", endings.len());
     let names: BTreeSet<&str> = endings.iter().map(|ending| text(ending, "/name")).collect();
     assert_eq!(names.len(), endings.len());
-    for ending in &endings {
+    for ending in endings {
         let name = text(ending, "/name");
+        assert_eq!(text(ending, "/backend"), backend, "{name}");
+        assert_eq!(ending.get("trigger").is_some_and(Value::is_string), backend == "polling", "{name}");
         assert!(list(ending, "/wrong").is_empty(), "{ending}");
         for count in ["acquired", "released", "reports", "states_made", "states_dropped"] {
             assert_eq!(number(ending, &format!("/ledger/{count}")), 1, "{name}: {count}");
@@ -82,6 +113,30 @@ fn the_founding_reports_are_told_apart() {
     let whole = number(find("early-answer-linger"), "/peer/received");
     assert_eq!(whole, number(find("early-answer-linger"), "/sent"));
     assert!(number(find("early-answer-abort"), "/peer/received") < whole);
+}
+
+/// A ring tells the same causes with the same codes. Only how sure they are may differ: where the application has not
+/// taken the end of the stream before the error is known.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_founding_reports_are_told_apart_on_a_ring() {
+    for backend in ["uring", "uring-multishot"] {
+        let endings = objects(&lab(&["--json", "--backend", backend, "--only", "report-1"]));
+        let told: Vec<[&str; 4]> = endings
+            .iter()
+            .map(|ending| ["/name", "/cause", "/code/name", "/certainty"].map(|what| text(ending, what)))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ["report-1-test-1", "peer-reset", "ECONNRESET", "certain"],
+                ["report-1-test-2", "peer-reset", "ECONNRESET", "certain"],
+                ["report-1-test-3", "reset-after-fin", "EPIPE", "inferred"],
+                ["report-1-test-4", "reset-after-fin", "EPIPE", "inferred"],
+            ],
+            "{backend}"
+        );
+    }
 }
 
 #[test]
@@ -162,6 +217,8 @@ fn a_wrong_command_line_is_told_and_nothing_is_played() {
         (&["--repeat", "often"], "often"),
         (&["--trigger", "happy"], "level, oneshot or edge"),
         (&["--json", "--verbose"], "--json"),
+        (&["--backend", "select"], "polling, iocp, uring, uring-multishot"),
+        (&["--backend", BACKENDS.last().unwrap(), "--trigger", "sometimes"], "level, oneshot or edge"),
         (&["unexpected"], "unexpected"),
     ] {
         let finished = lab(arguments);
@@ -173,10 +230,28 @@ fn a_wrong_command_line_is_told_and_nothing_is_played() {
 }
 
 #[test]
+#[cfg(any(target_os = "linux", windows))]
+fn an_adapter_that_is_not_here_and_a_trigger_that_is_none_are_told() {
+    let elsewhere = if cfg!(windows) { "uring" } else { "iocp" };
+    let finished = lab(&["--backend", elsewhere]);
+    assert_eq!(finished.code, Some(2));
+    let told = format!("--backend {elsewhere} cannot be played here");
+    assert!(finished.stderr.contains(&told), "{}", finished.stderr);
+    for backend in BACKENDS.iter().filter(|&&backend| backend != "polling") {
+        let finished = lab(&["--backend", backend, "--trigger", "oneshot"]);
+        assert_eq!(finished.code, Some(2));
+        assert!(finished.stderr.contains("--trigger is for --backend polling"), "{}", finished.stderr);
+        assert_eq!(finished.stdout, "");
+    }
+}
+
+#[test]
 fn the_help_names_every_flag() {
     let help = lab(&["--help"]);
     assert_eq!(help.code, Some(0));
-    for flag in ["--list", "--only", "--repeat", "--trigger", "--verbose", "--json", "--svg", "--help"] {
+    let flags =
+        ["--list", "--only", "--repeat", "--backend", "--trigger", "--verbose", "--json", "--svg", "--help"];
+    for flag in flags {
         assert!(help.stdout.contains(flag), "{flag}");
     }
 }

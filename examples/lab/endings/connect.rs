@@ -5,7 +5,7 @@ use std::time::Duration;
 use hangup::Certainty::{Certain, Inferred};
 use hangup::{AcceptJudge, AcceptVerdict, Cause, Moment, Plan, Policy, RawCode, Timeout};
 
-use crate::ending::{Elsewhere, Ending, Group, System};
+use crate::ending::{Elsewhere, Ending, Group, PORT, System};
 use crate::peer::Act;
 use crate::record::{Said, Side};
 use crate::stage::{Buffers, PATIENT, Stage, Trouble};
@@ -56,6 +56,24 @@ pub(super) const GROUP: Group = Group {
                 accepts: &[(Cause::PeerFinished, Certain), (Cause::PeerReset, Inferred)],
                 why: ACCEPT_FAILS,
             },
+        ])
+        .completions(&[
+            (
+                PORT,
+                Elsewhere {
+                    system: System::Wine,
+                    accepts: &[(Cause::PeerFinished, Certain)],
+                    why: ACCEPT_FAILS,
+                },
+            ),
+            (
+                PORT,
+                Elsewhere {
+                    system: System::Windows,
+                    accepts: &[(Cause::PeerFinished, Certain), (Cause::PeerReset, Certain)],
+                    why: ACCEPT_FAILS,
+                },
+            ),
         ]),
     ],
 };

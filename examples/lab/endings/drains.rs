@@ -132,7 +132,7 @@ fn drain_lost(stage: &mut Stage) -> Result<(), Trouble> {
     stage.write(5);
     stage.close(Plan::Linger);
     stage.peer(Act::Write(5))?;
-    stage.turn_until("the peer's data", |stage| stage.has_discarded() || stage.has_ended())?;
+    stage.turn_until_discarded()?;
     stage.peer(Act::Reset)?;
     stage.turn_until_ended()
 }

@@ -4,9 +4,16 @@ use hangup::Certainty::Certain;
 use hangup::{Cause, OnPeerFinish, Plan, Policy};
 use hangup_polling::os::TcpState;
 
-use crate::ending::{Elsewhere, Ending, Group, System};
+use crate::ending::{Elsewhere, Ending, Group, PORT, System};
 use crate::peer::Act;
 use crate::stage::{Buffers, PATIENT, Stage, Trouble};
+
+/// What is true on Windows itself, whoever tells of it.
+const TERMINATED: Elsewhere = Elsewhere {
+    system: System::Windows,
+    accepts: &[(Cause::PeerFinished, Certain), (Cause::PeerReset, Certain)],
+    why: "what Windows sends for a process that is terminated has not been measured",
+};
 
 pub(super) const GROUP: Group = Group {
     title: "The peer finishes",
@@ -41,11 +48,8 @@ pub(super) const GROUP: Group = Group {
             killed_idle,
         )
         .alone()
-        .elsewhere(&[Elsewhere {
-            system: System::Windows,
-            accepts: &[(Cause::PeerFinished, Certain), (Cause::PeerReset, Certain)],
-            why: "what Windows sends for a process that is terminated has not been measured",
-        }]),
+        .elsewhere(&[TERMINATED])
+        .completions(&[(PORT, TERMINATED)]),
     ],
 };
 

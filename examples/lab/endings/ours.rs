@@ -3,10 +3,17 @@
 use hangup::{Blame, Cause, DrainEnd, Plan};
 use hangup_polling::os::TcpState;
 
-use crate::ending::{Elsewhere, Ending, Group, System};
+use crate::ending::{Elsewhere, Ending, Group, PORT, System};
 use crate::peer::Act;
 use crate::record::Said;
 use crate::stage::{Buffers, Stage, Trouble};
+
+/// What is true of a reset of ours under Wine, whoever makes it.
+const PEER_IS_WINE: Elsewhere = Elsewhere {
+    system: System::Wine,
+    accepts: &[(Cause::LocalAbort, hangup::Certainty::Certain)],
+    why: "the peer, a Wine socket too, is told of the reset by a 0",
+};
 
 pub(super) const GROUP: Group = Group {
     title: "We end",
@@ -33,11 +40,8 @@ pub(super) const GROUP: Group = Group {
         ),
         Ending::new("abort", "we abort, and the peer is told by a reset", Cause::LocalAbort, abort)
             .plan(Plan::Abort)
-            .elsewhere(&[Elsewhere {
-                system: System::Wine,
-                accepts: &[(Cause::LocalAbort, hangup::Certainty::Certain)],
-                why: "the peer, a Wine socket too, is told of the reset by a 0",
-            }]),
+            .elsewhere(&[PEER_IS_WINE])
+            .completions(&[(PORT, PEER_IS_WINE)]),
         Ending::new(
             "abort-while-sending",
             "we abort with output waiting",
@@ -77,13 +81,13 @@ fn half_close(stage: &mut Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Our FIN waits behind data that the peer does not take, so the peer's arrives first, on a connection whose
+/// Our FIN waits in our stack behind data that the peer does not take, so the peer's arrives first, on a connection whose
 /// end we have declared.
 fn simultaneous(stage: &mut Stage) -> Result<(), Trouble> {
-    stage.accept(Buffers::Small)?;
-    stage.write(512 * 1024);
-    stage.forget_output();
+    stage.accept(Buffers::SmallPeer)?;
+    stage.write(64 * 1024);
     stage.close(Plan::Finish);
+    stage.turn_until("our FIN", |stage| stage.we_have_finished() || stage.has_ended())?;
     stage.peer(Act::Finish)?;
     stage.wait_for(TcpState::Closing)?;
     stage.turn_until_ended()?;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use hangup::{Audit, Blame, Key, Plan, Policy, Report};
+use hangup::{Audit, Blame, Key, Life, Plan, Policy, Report};
 use hangup_iocp::{Driver, Guard, Io};
 
 use super::{Connection, Net, Use, Waker};
@@ -49,6 +49,10 @@ impl<S: fmt::Debug + Send> Net<S> for Iocp<S> {
         self.driver.accept(stream, state).map_err(|refused| refused.error)
     }
 
+    fn connect(&mut self, peer: SocketAddr, state: S) -> io::Result<Key> {
+        self.driver.connect(peer, state).map_err(|refused| refused.error)
+    }
+
     /// Whoever was accepted ahead and not asked for is hung up on.
     fn close_door(&mut self) {
         self.open = false;
@@ -80,6 +84,10 @@ impl<S: fmt::Debug + Send> Net<S> for Iocp<S> {
         self.driver.audit()
     }
 
+    fn buffers(&mut self) -> u64 {
+        self.driver.pool().out()
+    }
+
     fn waker(&self) -> Waker {
         let waker = self.driver.waker();
         Waker::new(move || drop(waker.wake()))
@@ -87,6 +95,26 @@ impl<S: fmt::Debug + Send> Net<S> for Iocp<S> {
 }
 
 impl Connection for Io<'_> {
+    fn is_readable(&self) -> bool {
+        Io::is_readable(self)
+    }
+
+    fn is_writable(&self) -> bool {
+        Io::is_writable(self)
+    }
+
+    fn life(&self) -> Option<Life> {
+        Io::life(self)
+    }
+
+    fn stream(&self) -> Option<&TcpStream> {
+        Io::stream(self)
+    }
+
+    fn output(&mut self, bytes: usize) -> io::Result<()> {
+        Io::output(self, bytes)
+    }
+
     fn pause(&mut self) {
         Io::pause(self);
     }

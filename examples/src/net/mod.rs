@@ -1,4 +1,4 @@
-//! One event loop with its connections, whatever adapter it is made of: so that the same server runs on each.
+//! One event loop with its connections, whatever adapter it is made of: so that the same programs run on each.
 //!
 //! An application of its own has one adapter and needs nothing of this. What it costs is a call by pointer for each
 //! step; nothing of an adapter is hidden that the programs here use.
@@ -15,7 +15,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hangup::{Audit, Blame, Key, Plan, Policy, Report};
+use ::polling::Event;
+use hangup::{Audit, Blame, Key, Life, Plan, Policy, Report};
 use hangup_polling::Trigger;
 #[cfg(target_os = "linux")]
 use hangup_uring::{Options, Shots};
@@ -37,6 +38,31 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// All, with their names.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("polling", Self::Polling),
+        ("iocp", Self::Iocp),
+        ("uring", Self::Uring),
+        ("uring-multishot", Self::UringMultishot),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::Iocp => "iocp",
+            Self::Uring => "uring",
+            Self::UringMultishot => "uring-multishot",
+        }
+    }
+
+    /// Whether it is told of readiness. The others are told of what has completed.
+    #[must_use]
+    pub const fn is_readiness(self) -> bool {
+        matches!(self, Self::Polling)
+    }
+
     /// A loop that accepts from `listener`. `trigger` is how readiness is reported; `None`: as the driver likes
     /// best. A ring reports none.
     ///
@@ -109,6 +135,18 @@ pub trait Net<S>: fmt::Debug + Send {
     /// Hands out the next connection of this round that has something to do; `false` if there is none left.
     fn next(&mut self, each: Use<'_, S>) -> bool;
 
+    /// What the OS reports next of a connection, where it can be looked at before the adapter takes it in: readiness.
+    /// What completes is taken in by [`wait`](Self::wait).
+    fn reported(&self) -> Option<Event> {
+        None
+    }
+
+    /// Has the adapter take in what [`reported`](Self::reported) shows, and nothing else. Whether there was something to
+    /// do.
+    fn look(&mut self, _each: Use<'_, S>) -> bool {
+        false
+    }
+
     /// Who comes next, until it is `None`. Nobody, once [`close_door`](Self::close_door) was called. Of a peer that has
     /// reset already, a ring does not tell the address.
     ///
@@ -123,6 +161,13 @@ pub trait Net<S>: fmt::Debug + Send {
     ///
     /// If it cannot be done. The stream is closed.
     fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key>;
+
+    /// Begins a connect. How it went is told by the connection's life, or by the report.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be begun. One that fails ends with a report.
+    fn connect(&mut self, peer: SocketAddr, state: S) -> io::Result<Key>;
 
     /// Closes the listener.
     fn close_door(&mut self);
@@ -142,6 +187,9 @@ pub trait Net<S>: fmt::Debug + Send {
     /// What came in and what went out.
     fn audit(&self) -> Audit;
 
+    /// Buffers of the adapter's that are in use: with the OS, or with bytes that nobody has taken. Readiness needs none.
+    fn buffers(&mut self) -> u64;
+
     /// How many connections there are.
     fn len(&self) -> usize {
         self.audit().held()
@@ -159,6 +207,20 @@ pub trait Net<S>: fmt::Debug + Send {
 /// A connection, while there is something to do with it. Reading and writing are those of [`std::io`]; the rest is
 /// documented with the adapters.
 pub trait Connection: Read + Write {
+    /// Whether there is something to read, an end or an error included.
+    fn is_readable(&self) -> bool;
+    /// Whether output that was held back may go on.
+    fn is_writable(&self) -> bool;
+    /// Its state.
+    fn life(&self) -> Option<Life>;
+    /// The stream, for its addresses and options.
+    fn stream(&self) -> Option<&TcpStream>;
+    /// So much output waits at the application, in all.
+    ///
+    /// # Errors
+    ///
+    /// If our half has been finished, or is lost.
+    fn output(&mut self, bytes: usize) -> io::Result<()>;
     /// No input for now.
     fn pause(&mut self);
     /// Input again.

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hangup::{Audit, Blame, Key, Plan, Policy, Report};
+use hangup::{Audit, Blame, Key, Life, Plan, Policy, Report};
 use hangup_polling::{Acceptor, Driver, Guard, Io, Trigger};
 use polling::{Event, Events, Poller};
 
@@ -53,17 +53,31 @@ impl<S: fmt::Debug + Send> Net<S> for Polling<S> {
     }
 
     fn next(&mut self, each: Use<'_, S>) -> bool {
-        while let Some(event) = self.batch.pop_front() {
-            if self.acceptor.as_mut().is_some_and(|acceptor| acceptor.event(&event)) {
-                continue;
-            }
-            if let Some(Guard { mut io, state }) = self.driver.guard(&event) {
-                each(&mut io, state);
+        while !self.batch.is_empty() {
+            if self.look(each) {
                 return true;
             }
         }
         // What cannot wait for an event.
         match self.driver.again() {
+            Some(Guard { mut io, state }) => {
+                each(&mut io, state);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn reported(&self) -> Option<Event> {
+        self.batch.front().copied()
+    }
+
+    fn look(&mut self, each: Use<'_, S>) -> bool {
+        let Some(event) = self.batch.pop_front() else { return false };
+        if self.acceptor.as_mut().is_some_and(|acceptor| acceptor.event(&event)) {
+            return false;
+        }
+        match self.driver.guard(&event) {
             Some(Guard { mut io, state }) => {
                 each(&mut io, state);
                 true
@@ -79,6 +93,10 @@ impl<S: fmt::Debug + Send> Net<S> for Polling<S> {
 
     fn accept(&mut self, stream: TcpStream, state: S) -> io::Result<Key> {
         self.driver.accept(stream, state).map_err(|refused| refused.error)
+    }
+
+    fn connect(&mut self, peer: SocketAddr, state: S) -> io::Result<Key> {
+        self.driver.connect(peer, state).map_err(|refused| refused.error)
     }
 
     fn close_door(&mut self) {
@@ -107,6 +125,10 @@ impl<S: fmt::Debug + Send> Net<S> for Polling<S> {
         self.driver.audit()
     }
 
+    fn buffers(&mut self) -> u64 {
+        0
+    }
+
     fn waker(&self) -> Waker {
         let poller = Arc::clone(&self.poller);
         Waker::new(move || drop(poller.notify()))
@@ -114,6 +136,26 @@ impl<S: fmt::Debug + Send> Net<S> for Polling<S> {
 }
 
 impl Connection for Io<'_> {
+    fn is_readable(&self) -> bool {
+        Io::is_readable(self)
+    }
+
+    fn is_writable(&self) -> bool {
+        Io::is_writable(self)
+    }
+
+    fn life(&self) -> Option<Life> {
+        Io::life(self)
+    }
+
+    fn stream(&self) -> Option<&TcpStream> {
+        Io::stream(self)
+    }
+
+    fn output(&mut self, bytes: usize) -> io::Result<()> {
+        Io::output(self, bytes)
+    }
+
     fn pause(&mut self) {
         Io::pause(self);
     }

@@ -196,13 +196,7 @@ fn mode(given: Given) -> Result<Mode, OptionsError> {
 }
 
 fn backend(given: Given) -> Result<Backend, OptionsError> {
-    let backends = [
-        ("polling", Backend::Polling),
-        ("iocp", Backend::Iocp),
-        ("uring", Backend::Uring),
-        ("uring-multishot", Backend::UringMultishot),
-    ];
-    given.choice("polling, iocp, uring, uring-multishot", &backends)
+    given.choice("polling, iocp, uring, uring-multishot", &Backend::NAMES)
 }
 
 fn trigger(given: Given) -> Result<Trigger, OptionsError> {
