@@ -75,9 +75,11 @@ const fn low(word: u64, bits: u32) -> u32 {
     (word & ((1 << bits) - 1)) as u32
 }
 
-/// Which table a key belongs to: 14 bits, and never 0.
+/// Which table a key belongs to ([`Table::id`](crate::Table::id)). Tables that were made 16,382 tables apart have the
+/// same.
+// 14 bits, and never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TableId(NonZeroU16);
+pub struct TableId(NonZeroU16);
 
 impl TableId {
     const BITS: u32 = 14;
@@ -92,7 +94,9 @@ impl TableId {
 }
 
 impl Key {
-    pub(crate) fn is_of(self, table: TableId) -> bool {
+    /// Whether it is a key of this table. Of a connection that is there, or was.
+    #[must_use]
+    pub fn is_of(self, table: TableId) -> bool {
         self.0 >> TABLE_SHIFT == u64::from(table.0.get())
     }
 

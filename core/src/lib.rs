@@ -99,7 +99,7 @@ pub use crate::cause::{Blame, Cause, Certainty, Timeout, Who};
 pub use crate::codes::{Os, RawCode, Space};
 pub use crate::deadline::{Deadline, Deadlines};
 pub use crate::fault::Fault;
-pub use crate::key::Key;
+pub use crate::key::{Key, TableId};
 pub use crate::life::{
     Answer, Cancel, Cancels, Close, Command, Hint, Input, Inquiry, Life, Mechanism, Memory, More,
     OnPeerFinish, Operation, Outcome, Owed, Phase, ReceiveHalf, Refused, Registration, SendHalf, Slot, Wants,

@@ -72,6 +72,7 @@ fn keys_of_the_dead_and_of_others_change_nothing() {
     let foreign = open(&mut other, 3, NOW);
     let (life, audit) = (net.life(new).unwrap(), net.audit());
     for (key, is_foreign) in [(old, false), (foreign, true)] {
+        assert_eq!((key.is_of(net.id()), key.is_of(other.id())), (!is_foreign, is_foreign));
         let error = net.input(key, close(Plan::Abort), NOW).unwrap_err();
         assert_eq!(matches!(error, InputError::Foreign(_)), is_foreign, "{error}");
         assert!(net.release(key, NOW).is_err());

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::guard::{Guard, Io};
 use crate::input;
-use crate::socket::Socket;
+use crate::remote::{Mailbox, Remote};
+use crate::socket::{Held, Socket};
 
 /// The connections of one poller. `S` is the application's state of one connection.
 ///
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) turns: usize,
     /// Connections that have ended and whose reports have not been fetched.
     pub(crate) done: VecDeque<Done>,
+    /// What other threads ask for.
+    pub(crate) mailbox: Arc<Mailbox>,
     /// Where discarded input goes.
     pub(crate) scratch: Box<[u8]>,
 }
@@ -162,6 +165,7 @@ impl<S> Driver<S> {
             again: VecDeque::new(),
             turns: 0,
             done: VecDeque::new(),
+            mailbox: Arc::new(Mailbox::new()),
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
         };
         Self { core, states: Slab::new() }
@@ -223,9 +227,11 @@ impl<S> Driver<S> {
         Some(next.since(now))
     }
 
-    /// Looks at the clock, and lets deadlines pass that have come. Once a round, after the wait.
+    /// Looks at the clock, performs what other threads have asked for, and lets deadlines pass that have come. Once a
+    /// round, after the wait.
     pub fn tick(&mut self) {
         self.core.now = Moment::since_epoch(self.core.epoch.elapsed());
+        self.core.obey();
         while let Some((key, _deadline, _wants)) = self.core.table.expire(self.core.now) {
             self.core.settle(key);
         }
@@ -283,6 +289,12 @@ impl<S> Driver<S> {
         }
     }
 
+    /// Commands connections from other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.core.table.id(), &self.core.mailbox, &self.core.poller)
+    }
+
     /// The keys of all connections.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         self.core.table.keys()
@@ -324,5 +336,20 @@ impl Work {
 impl Core {
     pub(crate) fn command(&mut self, key: Key, command: Command) -> bool {
         self.table.input(key, Input::Command(command), self.now).is_ok()
+    }
+
+    /// Says what output the application holds. Whether the machine took it.
+    pub(crate) fn hold(&mut self, key: Key, held: Held) -> bool {
+        let taken = self.command(key, Command::Output(held.bytes));
+        if let (true, Ok(socket)) = (taken, self.table.get_mut(key)) {
+            socket.held = held;
+        }
+        taken
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.mailbox.close();
     }
 }

@@ -84,12 +84,8 @@ impl<'a> Io<'a> {
     ///
     /// [`io::ErrorKind::BrokenPipe`] if our half has been finished, or is lost.
     pub fn output(&mut self, bytes: usize) -> io::Result<()> {
-        if self.core.command(self.key, Command::Output(bytes)) {
-            self.hold(Held { bytes, is_exact: bytes > 0, ..Held::default() });
-            Ok(())
-        } else {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
+        let taken = self.core.hold(self.key, Held::exactly(bytes));
+        if taken { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 
     /// Stops the guard from coming for input: it is the application's own wait, and has no deadline, until the OS has

@@ -57,6 +57,7 @@
 //! | `guard` | reading, writing and closing one of them |
 //! | `input` | what the OS said, in the machine's words |
 //! | `perform` | what the machine wants, as calls |
+//! | `remote` | commands from other threads |
 //! | `socket` | a socket that cannot be closed while it is registered |
 //! | `acceptor` | a listener that survives what its clients do |
 //! | `os` | the only `unsafe` |
@@ -67,11 +68,13 @@ mod guard;
 mod input;
 pub mod os;
 mod perform;
+mod remote;
 mod socket;
 
 pub use crate::acceptor::Acceptor;
 pub use crate::driver::{AcceptError, ConnectError, Driver, Ended, Trigger};
 pub use crate::guard::{Guard, Io};
+pub use crate::remote::{Remote, RemoteError};
 
 /// The program in the README compiles.
 #[cfg(doctest)]

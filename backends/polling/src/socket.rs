@@ -43,6 +43,13 @@ pub(crate) struct Held {
     pub(crate) is_told: bool,
 }
 
+impl Held {
+    /// The application said so itself.
+    pub(crate) fn exactly(bytes: usize) -> Self {
+        Self { bytes, is_exact: bytes > 0, ..Self::default() }
+    }
+}
+
 /// What the poller is asked to watch for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interest {

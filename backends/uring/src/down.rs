@@ -26,7 +26,8 @@ impl Core {
             return leftover;
         }
         let end = Instant::now() + limit;
-        // The door is closed from here on: nothing is accepted and nothing is watched for.
+        // The door is closed from here on: nothing is accepted, obeyed or watched for.
+        self.mailbox.close();
         self.down = Some(Leftover { audit: self.table.audit(), leaked: 0 });
         self.tick();
         self.stop_accepting();

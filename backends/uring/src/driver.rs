@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hangup::{
@@ -18,6 +19,7 @@ use crate::options::{Counts, Leftover, Options, Shots};
 use crate::os::buffers::BufferRing;
 use crate::os::ring::{Completion, Needs, Ring, RingError};
 use crate::os::waker::Waker;
+use crate::remote::{Mailbox, Remote};
 use crate::socket::Socket;
 
 /// The connections of one ring. `S` is the application's state of one connection.
@@ -29,7 +31,8 @@ use crate::socket::Socket;
 /// 3. [`accepted`](Self::accepted), until it is `None`: streams, for [`accept`](Self::accept);
 /// 4. [`ended`](Self::ended), until it is `None`: reports.
 ///
-/// Use it from one thread: the kernel cancels what a thread has submitted when that thread ends.
+/// Use it from one thread: the kernel cancels what a thread has submitted when that thread ends. Several workers have a
+/// driver each, and command each other's connections by a [`Remote`].
 ///
 /// Dropping the driver aborts every connection, waits a second for what the kernel owes, and leaks what has not come
 /// back by then ([`shut_down`](Self::shut_down) says how much that was).
@@ -65,6 +68,8 @@ pub(crate) struct Core {
     pub(crate) waker: Waker,
     /// Whether the ring watches the waker.
     pub(crate) watches_waker: bool,
+    /// What other threads ask for.
+    pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) batch: Vec<Completion>,
     /// Whether it has been taken down, and what was left.
     pub(crate) down: Option<Leftover>,
@@ -165,6 +170,7 @@ impl<S> Driver<S> {
             closes_door: false,
             waker: Waker::new().map_err(RingError::Os)?,
             watches_waker: false,
+            mailbox: Arc::new(Mailbox::new()),
             batch: Vec::new(),
             down: None,
         };
@@ -250,7 +256,7 @@ impl<S> Driver<S> {
     }
 
     /// Hands over what is to be submitted, waits until something has completed, a deadline has come or `limit` is
-    /// over, and takes in everything that has completed.
+    /// over, takes in everything that has completed, and performs what other threads have asked for.
     ///
     /// # Errors
     ///
@@ -269,6 +275,7 @@ impl<S> Driver<S> {
         core.ring.wait(limit)?;
         core.tick();
         core.reap();
+        core.obey();
         core.expire();
         core.turns = core.again.len();
         Ok(())
@@ -315,6 +322,12 @@ impl<S> Driver<S> {
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.core.waker.clone()
+    }
+
+    /// Commands connections from other threads.
+    #[must_use]
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.core.table.id(), &self.core.mailbox, &self.core.waker)
     }
 
     /// The keys of all connections.

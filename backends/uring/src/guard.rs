@@ -98,8 +98,8 @@ impl<'a> Io<'a> {
     ///
     /// [`io::ErrorKind::BrokenPipe`] if our half has been finished, or is lost.
     pub fn output(&mut self, bytes: usize) -> io::Result<()> {
-        let held = Held { bytes, ..Held::default() };
-        if self.core.hold(self.key, held) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+        let taken = self.core.hold(self.key, Held::exactly(bytes));
+        if taken { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 
     /// Stops the guard from coming for input. A receive that is on its way may still bring one buffer, which is kept.

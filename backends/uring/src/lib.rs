@@ -56,6 +56,7 @@
 //! | `perform` | what the machine wants, as submissions |
 //! | `turns` | whose turn it is |
 //! | `down` | the end of the driver itself |
+//! | `remote` | commands from other threads |
 //! | `socket` | a socket, what it has received, and what it is to send |
 //! | `acceptor` | listeners that survive what their clients do |
 //! | `os` | the only `unsafe` |
@@ -72,6 +73,7 @@ mod options;
 mod os;
 mod perform;
 mod reap;
+mod remote;
 mod socket;
 mod turns;
 
@@ -80,3 +82,4 @@ pub use crate::guard::{Guard, Io, SendError};
 pub use crate::options::{Counts, Leftover, Options, Shots};
 pub use crate::os::ring::RingError;
 pub use crate::os::waker::Waker;
+pub use crate::remote::{Remote, RemoteError};

@@ -171,6 +171,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// The application said so itself.
+    pub(crate) fn exactly(bytes: usize) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
     /// Whether the application said itself how much it holds.
     pub(crate) const fn is_exact(self) -> bool {
         self.bytes > 0 && !self.is_open

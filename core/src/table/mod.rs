@@ -25,10 +25,10 @@ pub use self::lent::{OperationKey, Settled};
 use self::limits::Limits;
 pub use self::vacant::Vacant;
 use self::wheel::Wheel;
-use crate::key::{KeyLayout, TableId};
+use crate::key::KeyLayout;
 use crate::{
     Answer, Close, Command, Deadline, Input, Key, Life, Mechanism, Moment, Outcome, Plan, Policy, RawCode,
-    Refused, Report, SendHalf, Wants,
+    Refused, Report, SendHalf, TableId, Wants,
 };
 
 /// The connections of one event loop.
@@ -145,6 +145,12 @@ impl<S, B> Table<S, B> {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// What tells this table's keys from those of others, for whoever has keys of several.
+    #[must_use]
+    pub const fn id(&self) -> TableId {
+        self.id
     }
 
     /// How many connections there are.
