@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use hangup::{
-    Answer, Cause, Close, Command, Deadline, DrainEnd, Fault, Input, InputError, Key, Mechanism, Moment, Os,
-    Outcome, Phase, Plan, Policy, RawCode, ReleaseError, Retry, Table,
+    Answer, Audit, Cause, Close, Command, Deadline, DrainEnd, Fault, Input, InputError, Key, Mechanism,
+    Moment, Os, Outcome, Phase, Plan, Policy, RawCode, ReleaseError, Retry, Table,
 };
 
 type Net = Table<u32>;
@@ -84,6 +84,37 @@ fn keys_of_the_dead_and_of_others_change_nothing() {
     let counted = net.audit();
     assert_eq!((counted.stale - audit.stale, counted.foreign - audit.foreign), (3, 3));
     assert_eq!((counted.acquired, counted.released), (audit.acquired, audit.released));
+}
+
+/// Every count, and each into its own.
+#[test]
+fn audits_of_several_tables_are_added() {
+    let mut each = Audit::default();
+    each.acquired = 1;
+    each.released = 20;
+    each.lent = 300;
+    each.returned = 4_000;
+    each.stale = 50_000;
+    each.foreign = 600_000;
+    each.refused = 7_000_000;
+    each.retired = 80_000_000;
+    let mut sum = Audit::default();
+    sum += each;
+    assert_eq!(sum, each);
+    sum += each;
+    assert_eq!(
+        (
+            sum.acquired,
+            sum.released,
+            sum.lent,
+            sum.returned,
+            sum.stale,
+            sum.foreign,
+            sum.refused,
+            sum.retired
+        ),
+        (2, 40, 600, 8_000, 100_000, 1_200_000, 14_000_000, 160_000_000)
+    );
 }
 
 #[test]

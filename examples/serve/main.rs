@@ -52,7 +52,7 @@ fn serve(options: &Options, service: impl Service) -> Result<Summary, Box<dyn st
         _ => std::process::exit(INTERRUPTED.into()),
     })?;
     eprintln!("serve: listening on {}", server.address());
-    let mut journal = Journal::new(options.reports, std::io::stdout().lock());
+    let mut journal = Journal::new(options.reports, std::io::stdout());
     let summary = server.run(|ending| journal.ended(ending))?;
     if let Err(error) = journal.finish() {
         eprintln!("serve: not all reports were printed: {error}");

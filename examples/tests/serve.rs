@@ -279,6 +279,17 @@ fn flags_that_are_wrong_and_flags_that_help() {
     assert!(finished.stderr.starts_with(&format!("serve: {address}: ")), "{}", finished.stderr);
 }
 
+/// Flags for a server with several workers, on each adapter that there is.
+#[cfg(unix)]
+fn with_workers() -> Vec<&'static [&'static str]> {
+    let mut all: Vec<&[&str]> = vec![&["--listen=127.0.0.1:0", "--workers=4"]];
+    if cfg!(target_os = "linux") {
+        all.push(&["--listen=127.0.0.1:0", "--workers=4", "--backend=uring"]);
+        all.push(&["--listen=127.0.0.1:0", "--workers=4", "--backend=uring-multishot"]);
+    }
+    all
+}
+
 #[cfg(unix)]
 mod signals {
     use hangup_examples::child::Signal;
@@ -329,6 +340,61 @@ mod signals {
         assert_eq!(finished.code, Some(130), "{}", finished.stderr);
         assert!(finished.stderr.contains("acquired 1, released 1, held 0"), "{}", finished.stderr);
         assert!(client.get_ref().take_error().unwrap().is_some(), "a reset");
+    }
+
+    /// Each worker hears of it at once, also while others have something under way.
+    #[test]
+    fn all_workers_are_told() {
+        for flags in super::with_workers() {
+            let (serve, address) = Program::listen("serve", &[&["--mode=http"], flags].concat());
+            let mut clients: Vec<_> = (0..16).map(|_| connect(address)).collect();
+            for client in &mut clients {
+                send(client, GET);
+                says(client, "200 OK", "keep-alive");
+            }
+            let (idle, busy) = clients.split_at_mut(8);
+            for client in &mut *busy {
+                let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+                send(client, head);
+                client.read_exact(&mut [0; 25]).unwrap();
+            }
+            serve.signal(Signal::TERM);
+            idle.iter_mut().for_each(ends);
+            for client in busy {
+                send(client, "ok");
+                says(client, "200 OK", "close");
+                ends(client);
+            }
+            drop(clients);
+            let finished = serve.wait();
+            assert_eq!(finished.code, Some(0), "{flags:?}: {}", finished.stderr);
+            let is_there = |line: &[&str]| {
+                finished.stderr.lines().any(|other| other.split_whitespace().eq(line.iter().copied()))
+            };
+            assert!(is_there(&["local-close", "16"]), "{flags:?}: {}", finished.stderr);
+            assert!(finished.stderr.contains("acquired 16, released 16, held 0"), "{}", finished.stderr);
+        }
+    }
+
+    #[test]
+    fn all_workers_end_at_once() {
+        for flags in super::with_workers() {
+            let (serve, address) = Program::listen("serve", &[&["--drain-idle=1m"], flags].concat());
+            let mut clients: Vec<_> = (0..16).map(|_| connect(address)).collect();
+            for client in &mut clients {
+                send(client, "x");
+                client.read_exact(&mut [0]).unwrap();
+            }
+            serve.signal(Signal::INT);
+            clients.iter_mut().for_each(ends);
+            serve.signal(Signal::INT);
+            let finished = serve.wait();
+            assert_eq!(finished.code, Some(130), "{flags:?}: {}", finished.stderr);
+            assert!(finished.stderr.contains("acquired 16, released 16, held 0"), "{}", finished.stderr);
+            for client in clients {
+                assert!(client.get_ref().take_error().unwrap().is_some(), "a reset");
+            }
+        }
     }
 }
 

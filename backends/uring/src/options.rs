@@ -24,7 +24,9 @@ pub struct Options {
     /// Linux 6.18 loses the end of about one in a hundred connections that burst and reset if nothing but a multishot
     /// receive looks for it. So a watch for the end stands beside each one, and the rest is received singly.
     pub receive: Shots,
-    /// How to accept.
+    /// How to accept. Several rings that accept from one socket (by clones of the listener) need single accepts: those take
+    /// turns, while of several multishot ones the first gets every connection (measured on Linux 6.18). The kernel wakes
+    /// whoever waits first, and a multishot accept keeps its place.
     pub accept: Shots,
     /// Sends of at least so many bytes are made without a copy. Their memory is free when the peer has acknowledged,
     /// and until then nothing else is sent on that connection.

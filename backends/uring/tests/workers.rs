@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hangup::{Blame, Cause, Command, Key, Plan, Policy, Report};
-use hangup_uring::{Driver, Guard, Remote, RemoteError};
+use hangup_uring::{Driver, Guard, Options, Remote, RemoteError, Shots};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -163,6 +163,43 @@ fn four_rings_close_the_connections_of_each_other() {
     println!("{} reports, {causes:?}", reports.len());
     // The other end may have been first.
     assert!(causes[&Cause::Shed] >= made / 2, "closed by somebody else: {causes:?}");
+}
+
+/// Rings that accept from one socket take turns.
+#[test]
+fn four_rings_share_a_listener() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, ends) = (listener.local_addr().unwrap(), AtomicUsize::new(0));
+    let taken: Vec<AtomicUsize> = (0..WORKERS).map(|_| AtomicUsize::new(0)).collect();
+    let all = || taken.iter().map(|count| count.load(Ordering::SeqCst)).sum::<usize>();
+    thread::scope(|scope| {
+        for count in &taken {
+            let (listener, ends) = (listener.try_clone().unwrap(), &ends);
+            scope.spawn(move || {
+                let options = Options { accept: Shots::Single, ..Options::default() };
+                let mut net: Driver<()> = Driver::with_options(patient(), options).unwrap();
+                net.listen(listener).unwrap();
+                while ends.load(Ordering::SeqCst) == 0 {
+                    net.wait(Some(Duration::from_millis(20))).unwrap();
+                    while let Some(stream) = net.accepted().unwrap() {
+                        drop(stream);
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+        let begin = Instant::now();
+        for number in 1..=200 {
+            drop(TcpStream::connect(address).unwrap());
+            while all() < number && begin.elapsed() < PATIENCE {
+                thread::yield_now();
+            }
+        }
+        ends.store(1, Ordering::SeqCst);
+    });
+    println!("{taken:?}");
+    assert_eq!(all(), 200);
+    assert!(taken.iter().all(|count| count.load(Ordering::SeqCst) >= 10), "{taken:?}");
 }
 
 /// A loop that waits for ever is brought back, and the command has been performed when the guard comes.

@@ -1,5 +1,7 @@
 //! Conservation: what came in is what went out and what is held.
 
+use core::ops::AddAssign;
+
 use super::InputError;
 
 /// What a table has taken in, given back and turned away since it was made.
@@ -49,5 +51,24 @@ impl Audit {
     #[must_use]
     pub fn with_the_os(&self) -> usize {
         usize::try_from(self.lent.saturating_sub(self.returned)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Of several tables together.
+impl AddAssign for Audit {
+    fn add_assign(&mut self, other: Self) {
+        let Self { acquired, released, lent, returned, stale, foreign, refused, retired } = other;
+        for (sum, more) in [
+            (&mut self.acquired, acquired),
+            (&mut self.released, released),
+            (&mut self.lent, lent),
+            (&mut self.returned, returned),
+            (&mut self.stale, stale),
+            (&mut self.foreign, foreign),
+            (&mut self.refused, refused),
+            (&mut self.retired, retired),
+        ] {
+            *sum += more;
+        }
     }
 }

@@ -25,7 +25,11 @@ impl<S> Iocp<S> {
     }
 }
 
-impl<S: fmt::Debug + Send> Net<S> for Iocp<S> {
+impl<S: fmt::Debug + Send + 'static> Net<S> for Iocp<S> {
+    fn worker(&mut self) -> io::Result<Box<dyn Net<S>>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.driver.wait(limit)
     }

@@ -63,8 +63,14 @@ impl Backend {
         matches!(self, Self::Polling)
     }
 
-    /// A loop that accepts from `listener`. `trigger` is how readiness is reported; `None`: as the driver likes
-    /// best. A ring reports none.
+    /// Whether the connections of its workers are in one table, so that each worker tells of all of them.
+    #[must_use]
+    pub const fn shares(self) -> bool {
+        matches!(self, Self::Iocp)
+    }
+
+    /// A loop that accepts from `listener`, alone or as one of several [workers](Net::worker). `trigger` is how readiness
+    /// is reported; `None`: as the driver likes best. A ring reports none.
     ///
     /// # Errors
     ///
@@ -73,6 +79,7 @@ impl Backend {
         self,
         trigger: Option<Trigger>,
         policy: Policy,
+        alone: bool,
         listener: TcpListener,
     ) -> io::Result<Box<dyn Net<S>>> {
         match self {
@@ -84,10 +91,14 @@ impl Backend {
                 Err(io::Error::new(io::ErrorKind::Unsupported, "there are completion ports on Windows only"))
             }
             #[cfg(target_os = "linux")]
-            Self::Uring => Ok(Box::new(uring::Uring::start(Options::default(), policy, listener)?)),
-            #[cfg(target_os = "linux")]
-            Self::UringMultishot => {
-                let options = Options { receive: Shots::Multishot, ..Options::default() };
+            Self::Uring | Self::UringMultishot => {
+                let multishot = |yes| if yes { Shots::Multishot } else { Shots::Single };
+                let options = Options {
+                    receive: multishot(self == Self::UringMultishot),
+                    // Of several multishot accepts, the first would get every connection.
+                    accept: multishot(alone),
+                    ..Options::default()
+                };
                 Ok(Box::new(uring::Uring::start(options, policy, listener)?))
             }
             #[cfg(not(target_os = "linux"))]
@@ -125,6 +136,13 @@ pub type Use<'a, S> = &'a mut dyn FnMut(&mut dyn Connection, &mut S);
 
 /// One event loop with its connections. `S` is what is kept for each.
 pub trait Net<S>: fmt::Debug + Send {
+    /// One more worker for the same listener: another loop, for another thread.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no other.
+    fn worker(&mut self) -> io::Result<Box<dyn Net<S>>>;
+
     /// Waits once, for at most `limit`, and lets deadlines pass.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ const LISTENER: usize = 0;
 pub(super) struct Polling<S> {
     poller: Arc<Poller>,
     driver: Driver<S>,
+    trigger: Option<Trigger>,
+    policy: Policy,
     /// `None` once nobody else is let in.
     acceptor: Option<Acceptor>,
     events: Events,
@@ -37,11 +39,18 @@ impl<S> Polling<S> {
             None => Driver::new(Arc::clone(&poller), policy),
         };
         let acceptor = Some(Acceptor::new(Arc::clone(&poller), listener, LISTENER)?);
-        Ok(Self { poller, driver, acceptor, events: Events::new(), batch: VecDeque::new() })
+        let (events, batch) = (Events::new(), VecDeque::new());
+        Ok(Self { poller, driver, trigger, policy, acceptor, events, batch })
     }
 }
 
-impl<S: fmt::Debug + Send> Net<S> for Polling<S> {
+impl<S: fmt::Debug + Send + 'static> Net<S> for Polling<S> {
+    fn worker(&mut self) -> io::Result<Box<dyn Net<S>>> {
+        let acceptor = self.acceptor.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let listener = acceptor.listener().try_clone()?;
+        Ok(Box::new(Self::start(self.trigger, self.policy, listener)?))
+    }
+
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.events.clear();
         let acceptor = self.acceptor.as_ref().and_then(Acceptor::timeout);

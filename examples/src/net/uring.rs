@@ -13,17 +13,26 @@ use super::{Connection, Net, Use, Waker};
 #[derive(Debug)]
 pub(super) struct Uring<S> {
     driver: Driver<S>,
+    options: Options,
+    policy: Policy,
+    /// For more workers. `None` once nobody else is let in.
+    listener: Option<TcpListener>,
 }
 
 impl<S> Uring<S> {
     pub(super) fn start(options: Options, policy: Policy, listener: TcpListener) -> io::Result<Self> {
         let mut driver = Driver::with_options(policy, options).map_err(io::Error::other)?;
-        driver.listen(listener)?;
-        Ok(Self { driver })
+        driver.listen(listener.try_clone()?)?;
+        Ok(Self { driver, options, policy, listener: Some(listener) })
     }
 }
 
-impl<S: fmt::Debug + Send> Net<S> for Uring<S> {
+impl<S: fmt::Debug + Send + 'static> Net<S> for Uring<S> {
+    fn worker(&mut self) -> io::Result<Box<dyn Net<S>>> {
+        let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?.try_clone()?;
+        Ok(Box::new(Self::start(self.options, self.policy, listener)?))
+    }
+
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.driver.wait(limit)
     }
@@ -55,6 +64,7 @@ impl<S: fmt::Debug + Send> Net<S> for Uring<S> {
     }
 
     fn close_door(&mut self) {
+        self.listener = None;
         self.driver.close_door();
     }
 

@@ -9,7 +9,7 @@ use super::echo::TURNS;
 use crate::net::Connection;
 
 /// The discard service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Discard {
     buffer: Box<[u8]>,
 }

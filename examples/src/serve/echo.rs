@@ -11,7 +11,7 @@ use crate::net::Connection;
 pub(super) const TURNS: usize = 16;
 
 /// The echo service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Echo {
     buffer: Box<[u8]>,
 }

@@ -2,7 +2,8 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `server` | the loop: accept, serve, shed, drain |
+//! | `server` | what a server is told, and what it says |
+//! | `worker` | the loop: accept, serve, shed, drain |
 //! | `service` | what a server does with one connection |
 //! | `output` | output that waits to be written, and when to stop reading because of it |
 //! | `echo`, `discard`, `web` | three services |
@@ -20,6 +21,7 @@ mod server;
 mod service;
 mod units;
 mod web;
+mod worker;
 
 pub use self::discard::Discard;
 pub use self::echo::{Echo, Echoing};

@@ -19,12 +19,13 @@ usage: serve [OPTION]...
 
   --listen ADDRESS        where to listen (127.0.0.1:7777; port 0: any)
   --backend BACKEND       the adapter: polling; on Windows iocp; on Linux uring, uring-multishot (polling)
+  --workers N             threads, each with a loop of its own (1)
   --mode MODE             echo, discard or http (echo)
   --trigger TRIGGER       level, oneshot or edge (level; oneshot where that does not exist)
   --reports STYLE         what to print for each connection that has ended: none, text or json (none)
 
 limits:
-  --max-connections N     further ones are told so, and closed (10000)
+  --max-connections N     over all workers; further ones are told so, and closed (10000)
   --max-head SIZE         of an HTTP request (8KiB)
   --max-body SIZE         of an HTTP request (1MiB)
   --answer SIZE           the least content of an HTTP answer (0)
@@ -167,6 +168,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, O
             Long("version") => return Ok(Command::Version),
             Long("listen") => options.listen = given(&mut parser, "--listen")?.parsed()?,
             Long("backend") => config.backend = backend(given(&mut parser, "--backend")?)?,
+            Long("workers") => config.workers = given(&mut parser, "--workers")?.parsed()?,
             Long("mode") => options.mode = mode(given(&mut parser, "--mode")?)?,
             Long("trigger") => config.trigger = Some(trigger(given(&mut parser, "--trigger")?)?),
             Long("reports") => options.reports = style(given(&mut parser, "--reports")?)?,
@@ -272,6 +274,7 @@ mod tests {
         let options = options(&[
             "--listen=[::1]:80",
             "--backend=polling",
+            "--workers=3",
             "--mode=http",
             "--trigger=edge",
             "--reports=json",
@@ -294,6 +297,7 @@ mod tests {
         assert_eq!((mode, reports, answer), (Mode::Http, Style::Json, 3));
         assert_eq!(http, Limits { head: 1024, body: 2 << 20 });
         assert_eq!((config.trigger, config.max_connections), (Some(Trigger::Edge), 7));
+        assert_eq!(config.workers.get(), 3);
         let policy = config.policy;
         let seconds = Duration::from_secs;
         assert_eq!((policy.connect, policy.idle), (Duration::from_millis(4), None));
@@ -301,7 +305,7 @@ mod tests {
         assert_eq!((policy.drain_total, policy.drain_idle), (seconds(25200), seconds(8)));
         assert_eq!((policy.drain_budget, config.grace), (9, seconds(10)));
         let flags = HELP.lines().filter(|line| line.starts_with("  --")).count();
-        assert_eq!(flags, 17 + 2, "17 with a value, help and version");
+        assert_eq!(flags, 18 + 2, "18 with a value, help and version");
     }
 
     #[test]
@@ -315,6 +319,7 @@ mod tests {
             (&["--idle", "5"], "--idle \"5\": the unit is not one of ms, s, m, h"),
             (&["--drain-budget", "4GiB"], "--drain-budget \"4GiB\": it is too large"),
             (&["--max-connections", "-1"], "--max-connections \"-1\": invalid digit found in string"),
+            (&["--workers", "0"], "--workers \"0\": number would be zero for non-zero type"),
             (&["--listen", "here"], "--listen \"here\": invalid socket address syntax"),
             (&["--help"], "Help"),
             (&["--version", "--nonsense"], "Version"),

@@ -1,22 +1,22 @@
-//! The loop: accept, serve, shed, drain.
+//! What a server is told, and what it says.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use hangup::{Audit, Cause, Key, Plan, Policy, Report};
+use hangup::{Audit, Cause, Key, Policy, Report};
 use hangup_polling::Trigger;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Service;
+use super::worker::{Session, Worker};
 use crate::net::{Backend, Net, Waker};
-
-/// So many connections more than allowed may be open at a time, to be told so. Further ones wait in the
-/// listener's queue.
-const SHED: usize = 64;
 
 /// So many clients may wait to be accepted, if the system allows it. The standard library asks for 128; when
 /// they are full, Linux resets some of those who come next.
@@ -31,52 +31,39 @@ pub struct Config {
     pub trigger: Option<Trigger>,
     /// The limits of every wait for a peer.
     pub policy: Policy,
-    /// So many connections are served at a time.
+    /// How many threads, with a loop each.
+    pub workers: NonZeroUsize,
+    /// So many connections are served at a time, over all workers.
     pub max_connections: usize,
     /// So long may requests take that are under way when the server is told to end.
     pub grace: Duration,
 }
 
 impl Default for Config {
-    /// The default policy, 10,000 connections, 10 s of grace.
+    /// One worker, the default policy, 10,000 connections, 10 s of grace.
     fn default() -> Self {
         Self {
             backend: Backend::default(),
             trigger: None,
             policy: Policy::default(),
+            workers: NonZeroUsize::MIN,
             max_connections: 10_000,
             grace: Duration::from_secs(10),
         }
     }
 }
 
-/// A server: one thread, one loop, one listener.
+/// A server: one listener, and a loop for each worker.
 #[derive(Debug)]
 pub struct Server<S: Service> {
     config: Config,
-    net: Box<dyn Net<Session<S::State>>>,
-    service: S,
-    /// Whether it listens no more.
-    ends: bool,
+    workers: Vec<Worker<S>>,
     address: SocketAddr,
     handle: Handle,
-    /// What was obeyed already.
-    obeyed: u8,
-    /// When patience with requests under way ends.
-    deadline: Option<Instant>,
-    /// Connections that are served; the others are there only to be told that there are too many.
-    serving: usize,
-    summary: Summary,
 }
 
-/// What the server keeps for a connection, beside the service's state.
-#[derive(Debug)]
-struct Session<S> {
-    peer: Option<SocketAddr>,
-    accepted: Instant,
-    is_shed: bool,
-    state: S,
-}
+/// The connections of one worker.
+pub(super) type Connections<S> = Box<dyn Net<Session<<S as Service>::State>>>;
 
 /// What is said about a connection that has ended.
 #[derive(Debug)]
@@ -98,7 +85,7 @@ pub struct Summary {
     pub causes: BTreeMap<Cause, u64>,
     /// What came in and what went out. Nothing is left.
     pub audit: Audit,
-    /// How often the loop went round.
+    /// How often the loops went round.
     pub rounds: u64,
     /// Connections that were there only to be told that there are too many.
     pub shed: u64,
@@ -110,16 +97,37 @@ pub struct Summary {
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<Shared>);
 
+/// What the workers have in common.
 #[derive(Debug)]
-struct Shared {
-    waker: Waker,
-    order: AtomicU8,
-    rounds: AtomicU64,
-    open: AtomicUsize,
+pub(super) struct Shared {
+    wakers: Vec<Waker>,
+    pub(super) order: AtomicU8,
+    pub(super) rounds: AtomicU64,
+    /// Connections whose reports have not been handed out.
+    pub(super) open: AtomicUsize,
+    /// Those that are served; the others are there only to be told that there are too many.
+    pub(super) serving: AtomicUsize,
 }
 
 const DRAIN: u8 = 1;
-const ABORT: u8 = 2;
+pub(super) const ABORT: u8 = 2;
+
+impl Shared {
+    fn wake(&self) {
+        self.wakers.iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn wake_others(&self, own: usize) {
+        let others = self.wakers.iter().enumerate().filter(|&(number, _)| number != own);
+        others.for_each(|(_, waker)| waker.wake());
+    }
+
+    /// One of so many places to be served.
+    pub(super) fn find_place(&self, places: usize) -> bool {
+        let taken = |serving| (serving < places).then_some(serving + 1);
+        self.serving.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+}
 
 impl Handle {
     /// Stop accepting, finish what is under way, close everything in order.
@@ -132,7 +140,7 @@ impl Handle {
         self.order(ABORT);
     }
 
-    /// How often the loop has gone round.
+    /// How often the loops have gone round.
     #[must_use]
     pub fn rounds(&self) -> u64 {
         self.0.rounds.load(Ordering::Relaxed)
@@ -146,7 +154,25 @@ impl Handle {
 
     fn order(&self, order: u8) {
         self.0.order.fetch_max(order, Ordering::Relaxed);
-        self.0.waker.wake();
+        self.0.wake();
+    }
+}
+
+impl Summary {
+    /// Adds what another worker says. If the workers share a table, each says what is to be said about all of it.
+    fn add(&mut self, other: Self, shares: bool) {
+        let Self { causes, audit, rounds, shed, aborted } = other;
+        for (cause, count) in causes {
+            *self.causes.entry(cause).or_default() += count;
+        }
+        if !shares {
+            self.audit += audit;
+        } else if audit.acquired >= self.audit.acquired {
+            self.audit = audit;
+        }
+        self.rounds += rounds;
+        self.shed += shed;
+        self.aborted |= aborted;
     }
 }
 
@@ -159,25 +185,25 @@ impl<S: Service> Server<S> {
     pub fn bind(address: SocketAddr, config: Config, service: S) -> io::Result<Self> {
         let listener = listen(address).map_err(|error| within(&address.to_string(), &error))?;
         let address = listener.local_addr()?;
-        let net = config.backend.start(config.trigger, config.policy, listener)?;
-        let handle = Handle(Arc::new(Shared {
-            waker: net.waker(),
+        let Config { backend, trigger, policy, workers, .. } = config;
+        let mut first: Connections<S> =
+            backend.start(trigger, policy, workers == NonZeroUsize::MIN, listener)?;
+        let mut nets = Vec::new();
+        for _ in 1..workers.get() {
+            nets.push(first.worker().map_err(|error| within("one more worker", &error))?);
+        }
+        nets.insert(0, first);
+        let shared = Arc::new(Shared {
+            wakers: nets.iter().map(|net| net.waker()).collect(),
             order: AtomicU8::new(0),
             rounds: AtomicU64::new(0),
             open: AtomicUsize::new(0),
-        }));
-        Ok(Self {
-            config,
-            net,
-            service,
-            ends: false,
-            address,
-            handle,
-            obeyed: 0,
-            deadline: None,
-            serving: 0,
-            summary: Summary::default(),
-        })
+            serving: AtomicUsize::new(0),
+        });
+        let workers = nets.into_iter().enumerate();
+        let workers =
+            workers.map(|(number, net)| Worker::new(config, net, service.clone(), number, &shared)).collect();
+        Ok(Self { config, workers, address, handle: Handle(shared) })
     }
 
     /// Where it listens.
@@ -192,92 +218,31 @@ impl<S: Service> Server<S> {
         self.handle.clone()
     }
 
-    /// Serves until it is told to end and every connection has ended. Each one is handed to `ended`, once.
+    /// Serves until it is told to end and every connection has ended. Each one is handed to `ended`, once. One worker
+    /// is the calling thread.
     ///
     /// # Errors
     ///
-    /// If the poller or the listener breaks.
-    pub fn run(mut self, mut ended: impl FnMut(&Ending<'_>)) -> io::Result<Summary> {
-        while !self.ends || !self.net.is_empty() {
-            let grace = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            self.net.wait(grace)?;
-            self.summary.rounds += 1;
-            self.handle.0.rounds.fetch_add(1, Ordering::Relaxed);
-
-            self.obey();
-            let service = &mut self.service;
-            while self.net.next(&mut |io, session| service.serve(io, &mut session.state)) {}
-            self.accept()?;
-            self.reports(&mut ended);
-            self.handle.0.open.store(self.net.len(), Ordering::Relaxed);
-        }
-        self.summary.audit = self.net.audit();
-        Ok(self.summary)
-    }
-
-    /// Does as the handle says.
-    fn obey(&mut self) {
-        let order = self.handle.0.order.load(Ordering::Relaxed);
-        if order > self.obeyed {
-            self.obeyed = order;
-            // Nobody else comes in.
-            self.ends = true;
-            self.net.close_door();
-            if order >= ABORT {
-                self.summary.aborted = true;
-                self.deadline = None;
-                self.net.drain(Plan::Abort);
-            } else {
-                self.deadline = Some(Instant::now() + self.config.grace);
-                self.begin_drain();
+    /// If a poller or a listener breaks. Then every connection is reset.
+    pub fn run(self, ended: impl FnMut(&Ending<'_>) + Send) -> io::Result<Summary> {
+        let (Self { config, workers, .. }, ended) = (self, Mutex::new(ended));
+        let ended = &ended;
+        let mut workers = workers.into_iter();
+        let first = workers.next();
+        let said = thread::scope(|scope| {
+            let others: Vec<_> = workers.map(|worker| scope.spawn(move || worker.run(ended))).collect();
+            let mut said: Vec<io::Result<Summary>> =
+                first.map(|worker| worker.run(ended)).into_iter().collect();
+            for other in others {
+                said.push(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
+            said
+        });
+        let mut all = Summary::default();
+        for summary in said {
+            all.add(summary?, config.backend.shares());
         }
-        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            self.deadline = None;
-            self.net.drain(Plan::Linger);
-        }
-    }
-
-    fn begin_drain(&mut self) {
-        let service = &mut self.service;
-        for key in self.net.keys() {
-            self.net.with(key, &mut |io, session| service.drain(io, &mut session.state));
-        }
-    }
-
-    /// Takes in who waits, as long as there is room. Who finds no place is told so, in order.
-    fn accept(&mut self) -> io::Result<()> {
-        while self.net.len() < self.config.max_connections.saturating_add(SHED) {
-            let Some((stream, peer)) = self.net.accepted()? else { return Ok(()) };
-            self.take_in(stream, peer);
-        }
-        Ok(())
-    }
-
-    fn take_in(&mut self, stream: TcpStream, peer: Option<SocketAddr>) {
-        // Small answers go out at once. Where that cannot be had, they go out a little later.
-        drop(stream.set_nodelay(true));
-        let is_shed = self.serving >= self.config.max_connections;
-        let state = self.service.begin();
-        let session = Session { peer, accepted: Instant::now(), is_shed, state };
-        // A stream that cannot be taken in is closed, and nobody can be told more than that.
-        let Ok(key) = self.net.accept(stream, session) else { return };
-        if !is_shed {
-            self.serving += 1;
-        } else {
-            self.summary.shed += 1;
-            let service = &mut self.service;
-            self.net.with(key, &mut |io, session| service.shed(io, &mut session.state));
-        }
-    }
-
-    fn reports(&mut self, ended: &mut impl FnMut(&Ending<'_>)) {
-        while let Some((key, session, report)) = self.net.ended() {
-            let Session { peer, accepted, is_shed, .. } = session;
-            self.serving -= usize::from(!is_shed);
-            *self.summary.causes.entry(report.cause).or_default() += 1;
-            ended(&Ending { key, peer, accepted, report: &report });
-        }
+        Ok(all)
     }
 }
 

@@ -4,11 +4,12 @@ use hangup::{Blame, Plan};
 
 use crate::net::Connection;
 
-/// What a server does with its connections. It holds what they share, and makes a state for each.
+/// What a server does with its connections. It holds what they share, and makes a state for each. Every worker has a
+/// copy of its own.
 ///
 /// A method gets the connection when there is something to do, and gives it back when there is nothing left.
 /// It never closes anything by itself: it says how the connection is to be closed, and that happens.
-pub trait Service {
+pub trait Service: Clone + Send {
     /// What is kept for one connection.
     type State: std::fmt::Debug + Send + 'static;
 

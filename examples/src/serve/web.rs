@@ -13,7 +13,7 @@ use crate::net::Connection;
 ///
 /// A request that is not wanted is answered at once, without reading the rest of it, and the connection
 /// lingers, so that the answer arrives although the client goes on sending.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Web {
     limits: Limits,
     content: usize,
