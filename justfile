@@ -8,7 +8,7 @@ default:
 check:
     .ci/steps check
 
-# The long steps: soak, bursts, sanitizers, bench, properties, second coverage, mutants, licences.
+# The long steps: soak, bursts, sanitizers, system calls, bench, properties, second coverage, mutants, licences.
 deep:
     .ci/steps deep
 
@@ -83,6 +83,10 @@ asan:
 # The server on a ring under valgrind.
 memcheck:
     .ci/steps memcheck
+
+# System calls for each echo: epoll, and io_uring in two ways.
+syscalls:
+    .ci/steps syscalls
 
 # The benchmarks.
 bench:

@@ -119,7 +119,7 @@ impl Stage {
     pub(crate) fn new(policy: Policy, here: Here) -> io::Result<Self> {
         // The script itself accepts: there is no door to the loop.
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let mut net = here.backend.start(here.trigger, policy, door)?;
+        let mut net = here.backend.start(here.trigger, policy, true, door)?;
         net.close_door();
         Ok(Self {
             here,

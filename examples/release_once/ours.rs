@@ -67,7 +67,7 @@ impl Ours {
     pub(crate) fn new() -> io::Result<Self> {
         // Whom it serves is brought to it: it needs no door.
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let mut net = BACKEND.start(None, Policy::default(), door)?;
+        let mut net = BACKEND.start(None, Policy::default(), true, door)?;
         net.close_door();
         let ledger = Arc::default();
         Ok(Self { net, ledger, keys: Vec::new(), causes: BTreeMap::new(), early: 0, still: 0 })

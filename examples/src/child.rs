@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -46,29 +46,15 @@ impl Program {
     /// If it has not been built.
     #[must_use]
     pub fn start<A: AsRef<OsStr>>(example: &str, arguments: &[A]) -> Self {
-        let path = path(example);
-        Self::spawn(&path, Command::new(&path).args(arguments))
+        Self::spawn(Command::new(path(example)).args(arguments))
     }
 
-    /// Starts an example as the argument of another program, which watches it: a debugger, a tracer, a checker.
-    ///
-    /// # Panics
-    ///
-    /// If one of them is not there.
-    #[must_use]
-    pub fn start_under(tool: &[&str], example: &str, arguments: &[&str]) -> Self {
-        let path = path(example);
-        assert!(path.exists(), "{} is not there; `cargo build --examples` builds it", path.display());
-        let (name, flags) = tool.split_first().expect("no tool");
-        Self::spawn(name.as_ref(), Command::new(name).args(flags).arg(&path).args(arguments))
-    }
-
-    fn spawn(path: &Path, command: &mut Command) -> Self {
+    fn spawn(command: &mut Command) -> Self {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = match spawned {
             Ok(child) => child,
             Err(error) => {
-                let path = path.display();
+                let path = command.get_program().to_string_lossy();
                 #[allow(clippy::panic, reason = "this is for tests")]
                 {
                     panic!("{path} does not start ({error}); `cargo build --examples` builds it")
@@ -87,21 +73,26 @@ impl Program {
     /// If it has not been built, or does not say where it listens.
     #[must_use]
     pub fn listen(example: &str, arguments: &[&str]) -> (Self, SocketAddr) {
-        let program = Self::start(example, arguments);
-        let address = program.address();
-        (program, address)
+        Self::start(example, arguments).listening()
     }
 
-    /// Where it listens, once it has said so.
+    /// The same, started by another program that watches it: `tool`, with its arguments, gets the example's command line
+    /// behind its own.
     ///
     /// # Panics
     ///
-    /// If it does not say so.
+    /// As [`Program::listen`]; and if the other program is not there.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
+    pub fn listen_under(tool: &mut Command, example: &str, arguments: &[&str]) -> (Self, SocketAddr) {
+        let path = path(example);
+        assert!(path.exists(), "{} is not there; `cargo build --examples` builds it", path.display());
+        Self::spawn(tool.arg(&path).args(arguments)).listening()
+    }
+
+    fn listening(self) -> (Self, SocketAddr) {
         let line = self.stderr.recv_timeout(PATIENCE).expect("the program says nothing");
         let (_, address) = line.split_once("listening on ").expect(&line);
-        address.parse().expect(address)
+        (self, address.parse().expect(address))
     }
 
     /// The next line that it prints.

@@ -5,6 +5,7 @@
 #![cfg(target_os = "linux")]
 
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -13,8 +14,7 @@ use hangup_examples::chaos::{self, Dialect};
 use hangup_examples::child::{Finished, Program, Signal};
 
 /// Nothing is lost for good either; what is still reachable at the end is the runtime's.
-const VALGRIND: [&str; 6] = [
-    "valgrind",
+const VALGRIND: [&str; 5] = [
     "--quiet",
     "--error-exitcode=99",
     "--leak-check=full",
@@ -38,8 +38,8 @@ fn checked(backend: &str) {
     for (mode, dialect) in [("echo", Dialect::Echo), ("http", Dialect::Http)] {
         let flags =
             ["--listen=127.0.0.1:0", "--idle=5s", "--half-closed=5s", "--backend", backend, "--mode", mode];
-        let serve = Program::start_under(&VALGRIND, "serve", &flags);
-        let address = serve.address();
+        let mut valgrind = Command::new("valgrind");
+        let (serve, address) = Program::listen_under(valgrind.args(VALGRIND), "serve", &flags);
         let config = chaos::Config {
             servers: vec![(address, dialect)],
             connections: 40,

@@ -55,7 +55,8 @@ fn soak_short_with_four_workers() {
     for way in ways_with_workers() {
         // On a port all workers have all connections: there is more to go wrong.
         let seconds = if way.backend == Backend::Iocp { 10 } else { 3 };
-        soak(way, 200, Duration::from_secs(seconds), Duration::from_secs(3));
+        // Two servers of four threads leave little of the processor to the clients, which must not be late.
+        soak(way, 200, Duration::from_secs(seconds), Duration::from_secs(6));
     }
 }
 
@@ -422,7 +423,7 @@ impl Service for Hold {
 }
 
 /// How many descriptors this process has, where that is easily told. Under Wine they are those of its server, which has
-/// one for each handle of a socket or a port; Windows itself has no such place.
+/// one for each socket of any program; Windows itself has no such place.
 fn descriptors() -> Option<usize> {
     let place = if cfg!(windows) { "Z:/proc/self/fd" } else { "/proc/self/fd" };
     let found = std::fs::read_dir(place).ok().map(Iterator::count);
@@ -430,10 +431,12 @@ fn descriptors() -> Option<usize> {
     found
 }
 
-/// There are no more descriptors than there were, as soon as whoever closes them has done so.
+/// There are no more descriptors than there were, as soon as whoever closes them has done so. A few are no matter under
+/// Wine, whose own services come and go: one for each connection would be hundreds.
 fn are_back(before: Option<usize>) {
+    let others = if cfg!(windows) { 40 } else { 0 };
     let patience = Instant::now() + Duration::from_secs(20);
-    while descriptors() > before {
+    while descriptors() > before.map(|before| before + others) {
         assert!(Instant::now() < patience, "{:?} descriptors, and {before:?} at first", descriptors());
         thread::sleep(Duration::from_millis(20));
     }

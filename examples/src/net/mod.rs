@@ -103,6 +103,7 @@ impl Backend {
             }
             #[cfg(not(target_os = "linux"))]
             Self::Uring | Self::UringMultishot => {
+                let _alone = alone;
                 Err(io::Error::new(io::ErrorKind::Unsupported, "there is io_uring on Linux only"))
             }
         }
@@ -207,6 +208,11 @@ pub trait Net<S>: fmt::Debug + Send {
 
     /// Buffers of the adapter's that are in use: with the OS, or with bytes that nobody has taken. Readiness needs none.
     fn buffers(&mut self) -> u64;
+
+    /// What the adapter counts beside that, by name.
+    fn counts(&mut self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 
     /// How many connections there are.
     fn len(&self) -> usize {

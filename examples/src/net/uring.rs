@@ -94,6 +94,11 @@ impl<S: fmt::Debug + Send + 'static> Net<S> for Uring<S> {
         self.driver.counts().buffers
     }
 
+    fn counts(&mut self) -> Vec<(&'static str, u64)> {
+        let counts = self.driver.counts();
+        vec![("waits", counts.waits), ("submitted", counts.submitted), ("completed", counts.completed)]
+    }
+
     fn waker(&self) -> Waker {
         let waker = self.driver.waker();
         Waker::new(move || waker.wake())

@@ -134,7 +134,7 @@ fn text(text: Option<&str>) -> String {
 }
 
 impl std::fmt::Display for Summary {
-    /// A table of causes, and the audit.
+    /// A table of causes, the audit, and what the adapter has counted beside it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let total: u64 = self.causes.values().sum();
         writeln!(f, "{:<24} {:>10}", "cause", "ended")?;
@@ -154,7 +154,13 @@ impl std::fmt::Display for Summary {
             audit.refused,
             self.shed,
             self.rounds
-        )
+        )?;
+        let mut before = "\n";
+        for (name, count) in &self.counts {
+            write!(f, "{before}{name} {count}")?;
+            before = ", ";
+        }
+        Ok(())
     }
 }
 

@@ -89,6 +89,8 @@ pub struct Summary {
     pub rounds: u64,
     /// Connections that were there only to be told that there are too many.
     pub shed: u64,
+    /// What the adapter counts beside the audit, by name.
+    pub counts: BTreeMap<&'static str, u64>,
     /// Whether it was told to end at once.
     pub aborted: bool,
 }
@@ -161,7 +163,7 @@ impl Handle {
 impl Summary {
     /// Adds what another worker says. If the workers share a table, each says what is to be said about all of it.
     fn add(&mut self, other: Self, shares: bool) {
-        let Self { causes, audit, rounds, shed, aborted } = other;
+        let Self { causes, audit, rounds, shed, counts, aborted } = other;
         for (cause, count) in causes {
             *self.causes.entry(cause).or_default() += count;
         }
@@ -169,6 +171,9 @@ impl Summary {
             self.audit += audit;
         } else if audit.acquired >= self.audit.acquired {
             self.audit = audit;
+        }
+        for (name, count) in counts {
+            *self.counts.entry(name).or_default() += count;
         }
         self.rounds += rounds;
         self.shed += shed;

@@ -120,6 +120,7 @@ impl<S: Service> Worker<S> {
         }
         leaving.is_done = true;
         self.summary.audit = self.net.audit();
+        self.summary.counts = self.net.counts().into_iter().collect();
         Ok(self.summary)
     }
 
