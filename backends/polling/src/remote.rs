@@ -16,7 +16,7 @@ use crate::socket::Held;
 ///
 /// ```no_run
 /// # use hangup::{Command, Key, Plan};
-/// # fn example(remotes: Vec<hangup_polling::Remote>, key: Key) -> Result<(), hangup_uring::RemoteError> {
+/// # fn example(remotes: Vec<hangup_polling::Remote>, key: Key) -> Result<(), hangup_polling::RemoteError> {
 /// if let Some(remote) = remotes.iter().find(|remote| remote.owns(key)) {
 ///     remote.command(key, Command::Close(Plan::Linger))?;
 /// }
