@@ -98,6 +98,28 @@ fn places_are_of_all_workers_together() {
     }
 }
 
+/// Each worker has a part of the connections: a ring that accepts for the others as well would leave them idle.
+#[test]
+#[cfg(target_os = "linux")]
+fn rings_take_turns() {
+    for backend in [Backend::Uring, Backend::UringMultishot] {
+        let workers = NonZeroUsize::new(WORKERS).unwrap();
+        let config = Config { backend, workers, ..Config::default() };
+        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), config, Discard::new()).unwrap();
+        let (address, handle) = (server.address(), server.handle());
+        let (sender, threads) = std::sync::mpsc::channel();
+        let server = thread::spawn(move || server.run(|_| sender.send(thread::current().id()).unwrap()));
+        let mut seen = std::collections::HashSet::new();
+        until("each worker to have had a connection", || {
+            drop(TcpStream::connect(address).unwrap());
+            seen.extend(threads.recv_timeout(PATIENCE));
+            seen.len() == WORKERS
+        });
+        handle.drain();
+        server.join().unwrap().unwrap();
+    }
+}
+
 /// A service that breaks.
 #[derive(Clone)]
 struct Breaks;

@@ -29,9 +29,14 @@ fn blocked(trigger: Trigger) -> (Loop, Key, TcpStream, usize) {
     SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
     let key = net.accept(stream, ()).unwrap();
     let mut io = net.get(key).unwrap().io;
-    let mut filler = 0;
-    while let Ok(count) = io.write(&[1; 64 * 1024]) {
-        filler += count;
+    let (mut filler, mut quiet) = (0, 0);
+    // The kernel passes it on in its own time: it holds as much as it will when nothing was taken for a while.
+    while quiet < 10 {
+        quiet += 1;
+        while let Ok(count) = io.write(&[1; 64 * 1024]) {
+            (filler, quiet) = (filler + count, 0);
+        }
+        thread::sleep(Duration::from_millis(5));
     }
     // The rest of it is given up.
     io.output(0).unwrap();

@@ -188,18 +188,20 @@ fn four_rings_share_a_listener() {
                 }
             });
         }
-        let begin = Instant::now();
-        for number in 1..=200 {
+        // A thread that does not run just now leaves its turns to the others.
+        let has_turns = |count: &AtomicUsize| count.load(Ordering::SeqCst) >= 20;
+        let (begin, mut made) = (Instant::now(), 0);
+        while !taken.iter().all(has_turns) && begin.elapsed() < PATIENCE {
             drop(TcpStream::connect(address).unwrap());
-            while all() < number && begin.elapsed() < PATIENCE {
-                thread::yield_now();
+            made += 1;
+            while all() < made && begin.elapsed() < PATIENCE {
+                thread::sleep(Duration::from_micros(100));
             }
         }
         ends.store(1, Ordering::SeqCst);
+        println!("{made}: {taken:?}");
+        assert!(taken.iter().all(has_turns), "of {made}: {taken:?}");
     });
-    println!("{taken:?}");
-    assert_eq!(all(), 200);
-    assert!(taken.iter().all(|count| count.load(Ordering::SeqCst) >= 10), "{taken:?}");
 }
 
 /// A loop that waits for ever is brought back, and the command has been performed when the guard comes.
