@@ -22,7 +22,7 @@
 //!
 //! Resources are released once, and not while the OS owes anything. The first cause is kept. A graceful close does
 //! not reset. A FIN goes out behind the last byte of output. Every wait for a peer has an end. Each of these is
-//! checked in every state that a connection can be in, on eight kinds of simulated kernel, whenever this
+//! checked in every state that a connection can be in, on eleven kinds of simulated kernel, whenever this
 //! repository is tested.
 //!
 //! # Example
@@ -57,8 +57,12 @@
 //! # Several workers
 //!
 //! A table is for one worker, and others send it what they want. For a queue that several workers take from, such as a
-//! completion port, there is `hangup::shared`, with the feature `std`: the only thing here that needs more than `core`
-//! and `alloc`.
+//! completion port, there is `hangup::shared`, with the feature `std`.
+//!
+//! # Looking on
+//!
+//! With the feature `trace`, an observer sees every input of every connection, with the life before and after:
+//! `hangup::trace`. These two features are the only things here that need more than `core` and `alloc`.
 //!
 //! # The states
 //!
@@ -92,6 +96,11 @@ mod report;
 #[cfg(feature = "std")]
 pub mod shared;
 mod table;
+#[cfg(feature = "trace")]
+pub mod trace;
+#[cfg(not(feature = "trace"))]
+#[path = "untraced.rs"]
+mod trace;
 
 pub use crate::accept::{AcceptJudge, AcceptVerdict};
 pub use crate::buffer::{Buffer, Pool};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hangup::{Life, Plan, ReceiveHalf, Report};
+use hangup::{Key, Life, Plan, ReceiveHalf, Report};
 use hangup_testkit::peer::{Content, Digest};
 
 use crate::running::{Deferred, Hands};
@@ -104,6 +104,8 @@ impl fmt::Display for Observed {
 pub(crate) struct Page {
     lines: Mutex<Vec<Observed>>,
     changed: Condvar,
+    /// The keys of all that have begun, for their traces.
+    keys: Mutex<Vec<Key>>,
     /// How often the loop has gone round.
     rounds: AtomicU64,
 }
@@ -119,6 +121,15 @@ impl Page {
 
     pub(crate) fn round(&self) {
         self.rounds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The table has a new connection.
+    pub(crate) fn key(&self, key: Key) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
     }
 
     /// A line for a new connection.

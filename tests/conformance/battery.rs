@@ -18,6 +18,7 @@ use crate::cases;
 use crate::expect::{End, Expected, Windows, list};
 use crate::running::{Running, Setup};
 use crate::subject::Subject;
+use crate::traces;
 
 /// Names one case, to run it alone: also how a case that must not share its process gets one of its own.
 const ONE_CASE: &str = "CONFORMANCE_CASE";
@@ -169,7 +170,7 @@ impl Stage {
 static SEEN: Mutex<Seen> = Mutex::new(BTreeMap::new());
 type Seen = BTreeMap<(&'static str, &'static str), BTreeSet<String>>;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -178,6 +179,7 @@ pub(crate) fn run(subject: &'static dyn Subject, test: &str) {
     if !subject.is_supported() {
         return println!("{}: this system cannot run it", subject.name());
     }
+    traces::observe();
     if let Ok(name) = env::var(ONE_CASE) {
         let case = cases::all().find(|case| case.name == name).expect("a case of that name");
         return report(subject, run_here(subject, case).into_iter().collect());
@@ -211,9 +213,17 @@ pub(crate) fn run(subject: &'static dyn Subject, test: &str) {
 fn run_here(subject: &'static dyn Subject, case: &'static Case) -> Option<String> {
     let seed = env::var(SEED).ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let stage = Stage { subject, case, seed, pages: Mutex::default() };
-    let panic = catch_unwind(AssertUnwindSafe(|| (case.run)(&stage))).err()?;
-    let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied());
-    let mut message = format!("{}, {}, seed {seed}: {}\n", case.name, subject.name(), said.unwrap_or("?"));
+    let panic = catch_unwind(AssertUnwindSafe(|| (case.run)(&stage))).err();
+    let keys: Vec<_> = lock(&stage.pages).iter().flat_map(|page| page.keys()).collect();
+    let misfits = traces::misfits(subject, &keys);
+    let said = panic.as_ref().map(|panic| {
+        panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref().copied()).unwrap_or("?")
+    });
+    if said.is_none() && misfits.is_empty() {
+        return None;
+    }
+    let said = said.unwrap_or("the trace of a connection is none of the model's");
+    let mut message = format!("{}, {}, seed {seed}: {said}\n{misfits}", case.name, subject.name());
     for (at, page) in lock(&stage.pages).iter().enumerate() {
         writeln!(message, "  loop {at}, {} rounds", page.rounds()).expect("memory");
         for (number, seen) in page.lines().iter().enumerate() {
@@ -230,7 +240,8 @@ fn run_alone(subject: &'static dyn Subject, case: &'static Case, test: &str) -> 
     match child {
         Ok(output) if output.status.success() => {
             let said = String::from_utf8_lossy(&output.stdout);
-            said.lines().filter(|line| line.contains(case.name)).for_each(|line| println!("{}", line.trim()));
+            let told = |line: &&str| line.contains(case.name) || line.contains(" replayed as ");
+            said.lines().filter(told).for_each(|line| println!("{}", line.trim()));
             None
         }
         Ok(output) => Some(format!(
@@ -245,6 +256,7 @@ fn run_alone(subject: &'static dyn Subject, case: &'static Case, test: &str) -> 
 }
 
 fn report(subject: &dyn Subject, failures: Vec<String>) {
+    traces::report(subject, env::var(ONE_CASE).is_err());
     println!("{}: ends that differ by system, or vary", subject.name());
     let seen = lock(&SEEN);
     for case in cases::all() {

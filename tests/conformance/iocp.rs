@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hangup::{Audit, Blame, InputError, Key, Life, Mechanism, Plan, Policy};
 use hangup_iocp::{Driver, Guard, Options};
+use hangup_testkit::Personality;
 
 use crate::app::App;
 use crate::subject::{Connection, Engine, Subject, Waker};
@@ -28,6 +29,14 @@ impl Iocp {
 impl Subject for Iocp {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn personality(&self) -> Personality {
+        match (self.skip_on_success, self.zero_byte_receives) {
+            (false, _) => Personality::Iocp,
+            (true, false) => Personality::IocpSkip,
+            (true, true) => Personality::IocpZeroByte,
+        }
     }
 
     fn mechanism(&self) -> Mechanism {

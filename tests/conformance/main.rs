@@ -27,10 +27,13 @@ mod iocp;
 mod polling;
 mod running;
 mod subject;
+mod traces;
 #[cfg(target_os = "linux")]
 mod uring;
 
 use hangup_polling::Trigger;
+#[cfg(target_os = "linux")]
+use hangup_testkit::Personality;
 
 use crate::polling::Polling;
 
@@ -55,21 +58,33 @@ fn polling_edge() {
 #[cfg(target_os = "linux")]
 #[test]
 fn uring_single_shot() {
-    static SUBJECT: uring::Uring = uring::Uring { name: "uring, single-shot", options: uring::single_shot };
+    static SUBJECT: uring::Uring = uring::Uring {
+        name: "uring, single-shot",
+        personality: Personality::Uring,
+        options: uring::single_shot,
+    };
     battery::run(&SUBJECT, "uring_single_shot");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn uring_multishot() {
-    static SUBJECT: uring::Uring = uring::Uring { name: "uring, multishot", options: uring::multishot };
+    static SUBJECT: uring::Uring = uring::Uring {
+        name: "uring, multishot",
+        personality: Personality::UringMultishot,
+        options: uring::multishot,
+    };
     battery::run(&SUBJECT, "uring_multishot");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn uring_zero_copy() {
-    static SUBJECT: uring::Uring = uring::Uring { name: "uring, zero-copy", options: uring::zero_copy };
+    static SUBJECT: uring::Uring = uring::Uring {
+        name: "uring, zero-copy",
+        personality: Personality::UringZeroCopy,
+        options: uring::zero_copy,
+    };
     battery::run(&SUBJECT, "uring_zero_copy");
 }
 

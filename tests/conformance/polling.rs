@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hangup::{Audit, Blame, InputError, Key, Life, Plan, Policy, Report};
 use hangup_polling::{Acceptor, Driver, Guard, Trigger};
+use hangup_testkit::Personality;
 use polling::{Event, Events, Poller};
 
 use crate::app::App;
@@ -22,6 +23,16 @@ pub(crate) struct Polling {
 impl Subject for Polling {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn personality(&self) -> Personality {
+        match self.trigger {
+            _ if cfg!(windows) => Personality::AfdOneShot,
+            _ if cfg!(not(target_os = "linux")) => Personality::Kqueue,
+            Trigger::Level => Personality::EpollLevel,
+            Trigger::OneShot => Personality::EpollOneShot,
+            Trigger::Edge => Personality::EpollEdge,
+        }
     }
 
     fn is_supported(&self) -> bool {

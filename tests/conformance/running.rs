@@ -97,6 +97,7 @@ impl Hands<'_> {
 
     fn begin(&mut self, key: Key) -> usize {
         self.keys.push(key);
+        self.page.key(key);
         // It may have ended at once.
         let _ended = self.engine.with(key, &mut |conn, app| app.begin(conn));
         self.keys.len() - 1

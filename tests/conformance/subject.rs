@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hangup::{Audit, Blame, InputError, Key, Life, Mechanism, Plan, Policy, Report};
+use hangup_testkit::Personality;
 
 use crate::app::App;
 
@@ -22,6 +23,9 @@ pub(crate) trait Subject: Sync {
     fn mechanism(&self) -> Mechanism {
         Mechanism::Level
     }
+
+    /// The simulated system that its traces are compared with.
+    fn personality(&self) -> Personality;
 
     /// Whether this system can run it.
     fn is_supported(&self) -> bool;

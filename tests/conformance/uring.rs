@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hangup::{Audit, Blame, InputError, Key, Life, Mechanism, Plan, Policy, Report};
+use hangup_testkit::Personality;
 use hangup_uring::{Driver, Guard, Options, Shots};
 
 use crate::app::App;
@@ -14,6 +15,7 @@ use crate::subject::{Connection, Engine, Subject, Waker};
 /// The adapter, with one kind of operations.
 pub(crate) struct Uring {
     pub(crate) name: &'static str,
+    pub(crate) personality: Personality,
     pub(crate) options: fn() -> Options,
 }
 
@@ -38,6 +40,10 @@ impl Subject for Uring {
     /// A kernel that refuses is a failure, not a reason to skip: [`Subject::start`] says why.
     fn is_supported(&self) -> bool {
         true
+    }
+
+    fn personality(&self) -> Personality {
+        self.personality
     }
 
     fn mechanism(&self) -> Mechanism {

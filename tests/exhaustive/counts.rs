@@ -10,14 +10,17 @@ type Pins = ((usize, usize), Option<(usize, usize)>);
 /// To be changed together with a rule, never without.
 const fn pins(personality: Personality) -> Pins {
     match personality {
-        Personality::EpollLevel => ((232_890, 3_056_315), Some((836_815, 15_975_383))),
-        Personality::EpollEdge => ((56_206, 556_306), Some((329_158, 5_578_575))),
-        Personality::Kqueue => ((107_142, 1_152_478), Some((786_820, 15_005_523))),
-        Personality::AfdOneShot => ((100_248, 1_089_733), Some((709_734, 13_685_939))),
-        Personality::Iocp => ((561_984, 5_798_516), None),
-        Personality::IocpSkip => ((742_984, 7_823_772), None),
-        Personality::Uring => ((852_282, 8_287_797), None),
-        Personality::UringMultishot => ((2_022_150, 19_701_429), None),
+        Personality::EpollLevel => ((234_918, 3_267_749), Some((844_767, 16_785_132))),
+        Personality::EpollOneShot => ((138_062, 1_658_292), None),
+        Personality::EpollEdge => ((56_742, 588_680), Some((329_626, 5_747_257))),
+        Personality::Kqueue => ((108_522, 1_209_164), Some((802_984, 15_722_237))),
+        Personality::AfdOneShot => ((154_464, 1_704_245), Some((965_662, 19_081_047))),
+        Personality::Iocp => ((364_814, 4_225_720), None),
+        Personality::IocpSkip => ((448_010, 5_311_538), None),
+        Personality::IocpZeroByte => ((594_256, 7_062_280), None),
+        Personality::Uring => ((446_282, 3_802_768), None),
+        Personality::UringMultishot => ((1_463_030, 13_764_078), None),
+        Personality::UringZeroCopy => ((906_382, 7_197_433), None),
     }
 }
 
@@ -56,15 +59,19 @@ macro_rules! personalities {
 
 personalities! {
     epoll_level: EpollLevel,
+    epoll_one_shot: EpollOneShot,
     epoll_edge: EpollEdge,
     kqueue: Kqueue,
     afd_one_shot: AfdOneShot,
     iocp: Iocp,
     iocp_skip: IocpSkip,
+    iocp_zero_byte: IocpZeroByte,
     io_uring: Uring,
     io_uring_multishot: UringMultishot,
+    io_uring_zero_copy: UringZeroCopy,
 }
 
+/// Not of one-shot epoll: with any hints at any time it is what level-triggered epoll is.
 mod any_hints {
     use super::*;
 

@@ -35,7 +35,7 @@ fn explore_once(personality: Personality, spurious: bool) -> Explored {
     static LARGE: Mutex<()> = Mutex::new(());
     let _one_at_a_time = (!personality.is_readiness()).then(|| LARGE.lock());
     let start = Instant::now();
-    match explore(&Rules { personality, spurious, sabotage: None }) {
+    match explore(&Rules { spurious, ..Rules::faithful(personality) }) {
         Ok(found) => Explored {
             states: found.states,
             transitions: found.transitions,

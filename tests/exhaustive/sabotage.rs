@@ -5,7 +5,7 @@ use hangup_testkit::{Rules, Sabotage, explore};
 fn found(faults: &[Sabotage]) {
     for &sabotage in faults {
         let personality = sabotage.shows_on();
-        match explore(&Rules { personality, spurious: false, sabotage: Some(sabotage) }) {
+        match explore(&Rules { sabotage: Some(sabotage), ..Rules::faithful(personality) }) {
             Ok(found) => panic!("{sabotage:?} was not found in {} states of {personality}", found.states),
             Err(failure) => println!("{sabotage:?} on {personality}: {failure}\n"),
         }

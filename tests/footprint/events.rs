@@ -43,7 +43,7 @@ struct Load {
 
 impl Load {
     fn new(personality: Personality, spurious: bool) -> Self {
-        let rules = Rules { personality, spurious, sabotage: None };
+        let rules = Rules { spurious, ..Rules::faithful(personality) };
         let mut load = Self {
             rules,
             table: Table::new(personality.mechanism(), Policy::default()),
@@ -123,6 +123,8 @@ impl Load {
         let slot = |operation| hangup::Operation::WITH_SLOT.iter().position(|&other| other == operation);
         let Input::Outcome(outcome) = input else { return self.plain(key, fed) };
         let operation = match outcome {
+            // A claim of what lends nothing.
+            Outcome::Submitting(operation, _) if slot(operation).is_none() => return self.plain(key, fed),
             Outcome::Submitting(operation, _) | Outcome::Pending(operation) => operation,
             Outcome::Immediate(answer) if fed.before.slot(answer.operation()).calling => answer.operation(),
             Outcome::Completed(answer, _) => answer.operation(),

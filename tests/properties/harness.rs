@@ -84,7 +84,7 @@ impl Harness {
         let vacant = other.vacant().expect("an empty table is not full");
         let other_key = vacant.accept(ledger.thing(Place::Ours), Moment::EPOCH);
         Self {
-            rules: Rules { personality: setup.personality, spurious: setup.spurious, sabotage: None },
+            rules: Rules { spurious: setup.spurious, ..Rules::faithful(setup.personality) },
             setup,
             table: make(),
             other,

@@ -122,7 +122,7 @@ use crate::key::{KeyLayout, TableId};
 use crate::table::{follow_up, is_too_late, next_id};
 use crate::{
     Answer, Command, Deadline, Input, InputError, Key, Life, Mechanism, Moment, Operation, Outcome, Phase,
-    Plan, Policy, RawCode, Refused, ReleaseError, Released, Wants,
+    Plan, Policy, RawCode, Refused, ReleaseError, Released, Wants, trace,
 };
 
 /// The connections of several workers.
@@ -240,7 +240,9 @@ impl<S, B> Table<S, B> {
         }
         let alone = inside.place.step(|before| {
             let after = row(key, before, input).map_err(Stop::For)?;
-            if concerns_books(before, after, input) { Err(Stop::ForBooks) } else { Ok(after) }
+            // Lines of a trace have their order from the lock of the books.
+            let needs_books = concerns_books(before, after, input) || trace::is_observed();
+            if needs_books { Err(Stop::ForBooks) } else { Ok(after) }
         });
         match alone {
             // A code is kept if it comes with a decision, and each of those concerns the books.
@@ -270,11 +272,12 @@ impl<S, B> Table<S, B> {
         let inside = self.enter(key).map_err(|error| self.tally.turn_away(error))?;
         let mut books = lock(&inside.place.books);
         let released = Input::Outcome(Outcome::Immediate(Answer::Released));
-        let (before, _) = match inside.place.step(|before| row(key, before, released)) {
+        let (before, after) = match inside.place.step(|before| row(key, before, released)) {
             Ok(stepped) => stepped,
             Err(refused @ InputError::Refused(_)) => return Err(refused.into()),
             Err(error) => return Err(self.tally.turn_away(error).into()),
         };
+        trace::taken(key, before, released, after);
         // From here on, this is the only worker that is doing anything with the connection.
         books.entry.life = before;
         let report = books.entry.report(self.told.tell(now));
@@ -356,6 +359,7 @@ impl<S, B> Inside<'_, S, B> {
             let late = is_too_late(before, books.entry.pending(), input);
             if late { Err(InputError::Refused(Refused { input, life: before })) } else { Ok(after) }
         })?;
+        trace::taken(self.key, before, input, after);
         let now = told.tell(now);
         books.write((before, after), input, code, policy, now);
         let following = follow_up(&books.entry, policy, input);

@@ -1,4 +1,5 @@
-//! What workers meet at: locks, and words. The only file of the core that names `std`.
+//! What workers meet at: locks, and words. The only file of the core that names `std`, beside that of the
+//! trace.
 //!
 //! Under `cfg(loom)` they are loom's, which tries every order in which workers can meet, and the words can be given a
 //! fault on purpose, to show that the tests would notice ([`fault`]).

@@ -2,7 +2,7 @@
 
 use super::Table;
 use super::sync::lock;
-use crate::{Key, Life, Moment, TableFull};
+use crate::{Key, Life, Moment, TableFull, trace};
 
 /// A place in a table, and the key that its connection will have. Until then the place is nobody else's.
 ///
@@ -78,6 +78,7 @@ impl<S, B> Vacant<'_, S, B> {
         books.begin(life, &table.policy, now);
         place.prepare(life, resources);
         table.tally.acquired.add(true);
+        trace::began(key, life);
         place.open(table.layout.generation(key));
         table.file(place, key, &mut books);
         key

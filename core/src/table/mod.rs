@@ -28,7 +28,7 @@ use self::wheel::Wheel;
 use crate::key::KeyLayout;
 use crate::{
     Answer, Close, Command, Deadline, Input, Key, Life, Mechanism, Moment, Outcome, Plan, Policy, RawCode,
-    Refused, Report, SendHalf, TableId, Wants,
+    Refused, Report, SendHalf, TableId, Wants, trace,
 };
 
 /// The connections of one event loop.
@@ -233,6 +233,7 @@ impl<S, B> Table<S, B> {
             }
         }
         entry.life = after;
+        trace::taken(key, before, input, after);
         let follow_up = follow_up(entry, &self.policy, input);
         let (now, reference) = (self.clock.tell(now, &self.wheel), self.wheel.now());
         let progress = Progress::of(input);
@@ -326,6 +327,7 @@ impl<S, B> Table<S, B> {
         let Some(resources) = entry.resources.take() else { return Err(ReleaseError::Stale(key)) };
         self.clock.tell(now, &self.wheel);
         let report = entry.report(self.clock.told());
+        trace::taken(key, entry.life, released, life);
         entry.life = life;
         self.vacate(place);
         Ok(Released { resources, close, report })

@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::{Table, TableFull};
-use crate::{Key, Life, Moment};
+use crate::{Key, Life, Moment, trace};
 
 /// A place in a table, and the key that its connection will have.
 ///
@@ -59,6 +59,7 @@ impl<'a, S, B> Vacant<'a, S, B> {
             table.wheel.file(&mut table.places, place, when);
         }
         table.audit.acquired += 1;
+        trace::began(key, life);
         key
     }
 }

@@ -1,9 +1,9 @@
 //! Every state of the world, to the fixpoint: not a depth, not a sample.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
-use hangup::{Deadline, Phase};
+use hangup::{Deadline, Hint, Life, Phase};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -88,7 +88,8 @@ pub fn explore_with(
     let mut steps = Vec::new();
     let mut at = 0;
     while let Some(&world) = search.worlds.get(at) {
-        world.check(rules).map_err(|violation| search.failure(violation, at, None))?;
+        let is_new = search.lives.insert(world.life);
+        world.check(rules, is_new).map_err(|violation| search.failure(violation, at, None))?;
         world.choices(rules, &mut steps);
         for &step in &steps {
             let next =
@@ -122,6 +123,9 @@ impl Exploration {
     }
 }
 
+/// To which worlds a wakeup leads, by the numbers of worlds.
+type Turns = HashMap<u32, Vec<u32>, BuildHasherDefault<FxHasher>>;
+
 #[derive(Default)]
 struct Search {
     worlds: Vec<World>,
@@ -129,6 +133,8 @@ struct Search {
     parents: Vec<Option<(u32, Step)>>,
     /// The numbers of all worlds, found by what the worlds are.
     index: HashTable<u32>,
+    /// The machine's states: what is a matter of these alone is checked once for each.
+    lives: HashSet<Life, BuildHasherDefault<FxHasher>>,
     transitions: usize,
     /// Steps that need nobody's help.
     unaided: Vec<(u32, u32)>,
@@ -235,39 +241,57 @@ impl Search {
     /// part.
     fn check_spin(&self, rules: &Rules) -> Result<(), Box<Failure>> {
         // A turn is: the poller's event, then the application and the adapter do all they can.
-        let mut turns: HashMap<u32, Vec<u32>, BuildHasherDefault<FxHasher>> = HashMap::default();
+        let mut turns = Turns::default();
         for (at, world) in self.worlds.iter().enumerate() {
-            if world.kernel.event(rules.personality).is_none() || !world.is_quiescent(rules) {
-                continue;
-            }
-            let after = world.turn(rules);
-            if let Some(to) = self.find(&after) {
+            for hint in world.kernel.events(rules.personality) {
+                if !world.is_quiescent(rules) {
+                    break;
+                }
+                let Some(to) = self.find(&world.turn(rules, hint)) else { continue };
                 if to as usize == at {
-                    return Err(self.failure(Violation::Spin, at, Some(Step::Kernel(KernelStep::Event))));
+                    let event = Step::Kernel(KernelStep::Event(hint));
+                    return Err(self.failure(Violation::Spin, at, Some(event)));
                 }
                 turns.entry(at as u32).or_default().push(to);
             }
         }
-        // A turn has one result, so a cycle is found by following.
-        let mut state: HashMap<u32, u8, BuildHasherDefault<FxHasher>> = HashMap::default();
+        self.check_cycles(&turns)
+    }
+
+    /// No turns lead in a circle.
+    fn check_cycles(&self, turns: &Turns) -> Result<(), Box<Failure>> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Seen {
+            OnTheWay,
+            Done,
+        }
+        let mut seen: HashMap<u32, Seen, BuildHasherDefault<FxHasher>> = HashMap::default();
         for &start in turns.keys() {
-            let mut path = Vec::new();
-            let mut at = start;
+            // The way from there, each with the turns that are still to be tried.
+            let mut way: Vec<(u32, &[u32])> = Vec::new();
+            let mut next = Some(start);
             loop {
-                match state.get(&at) {
-                    Some(1) => return Err(self.failure(Violation::Spin, at as usize, None)),
-                    Some(_) => break,
-                    None => {}
+                match next.take() {
+                    Some(at) => match seen.get(&at) {
+                        Some(Seen::OnTheWay) => return Err(self.failure(Violation::Spin, at as usize, None)),
+                        Some(Seen::Done) => {}
+                        None => {
+                            seen.insert(at, Seen::OnTheWay);
+                            way.push((at, turns.get(&at).map_or(&[], Vec::as_slice)));
+                        }
+                    },
+                    None => match way.last_mut() {
+                        Some((_, [first, rest @ ..])) => {
+                            next = Some(*first);
+                            way.last_mut().expect("it is there").1 = rest;
+                        }
+                        Some(&mut (at, [])) => {
+                            seen.insert(at, Seen::Done);
+                            way.pop();
+                        }
+                        None => break,
+                    },
                 }
-                state.insert(at, 1);
-                path.push(at);
-                match turns.get(&at).and_then(|next| next.first()) {
-                    Some(&next) => at = next,
-                    None => break,
-                }
-            }
-            for at in path {
-                state.insert(at, 2);
             }
         }
         Ok(())
@@ -279,7 +303,7 @@ impl World {
         let mut all = Vec::new();
         self.choices(rules, &mut all);
         steps.extend(all.into_iter().filter(|step| {
-            matches!(step, Step::Adapter(want) if !matches!(want, crate::Want::Discard | crate::Want::Acknowledged))
+            matches!(step, Step::Adapter(want) if !matches!(want, crate::Want::Discard(_) | crate::Want::Acknowledged))
         }));
     }
 
@@ -293,15 +317,14 @@ impl World {
 
     /// One wakeup: the event, then the application reads and writes once each if it was told to, and the
     /// adapter performs what is wanted until there is nothing left.
-    fn turn(&self, rules: &Rules) -> Self {
-        let Some(hint) = self.kernel.event(rules.personality) else { return *self };
+    fn turn(&self, rules: &Rules, hint: Hint) -> Self {
         let mut world = *self;
         let let_happen = |world: &mut Self, step| {
             if let Ok(next) = world.apply(rules, step) {
                 *world = next;
             }
         };
-        let_happen(&mut world, Step::Kernel(KernelStep::Event));
+        let_happen(&mut world, Step::Kernel(KernelStep::Event(hint)));
         for _ in 0..32 {
             let mut choices = Vec::new();
             world.choices(rules, &mut choices);
@@ -310,9 +333,9 @@ impl World {
             let writes = hint.intersects(hangup::Hint::WRITABLE) || wants.send_now;
             let next = choices.into_iter().find(|step| match step {
                 Step::Adapter(crate::Want::Acknowledged | crate::Want::Register(false)) => false,
-                Step::Adapter(crate::Want::Discard) => world.kernel.is_readable() && reads,
+                Step::Adapter(crate::Want::Discard(_)) => world.kernel.is_readable() && reads,
                 Step::Adapter(_) => true,
-                Step::Application(crate::Act::Receives) => {
+                Step::Application(crate::Act::Receives(_)) => {
                     reads
                         && world.kernel.is_readable()
                         && world.life.receive_half() == hangup::ReceiveHalf::Open
@@ -338,9 +361,9 @@ impl World {
     }
 }
 
-fn hash(world: &World) -> u64 {
+pub(crate) fn hash(what: &impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
-    world.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 

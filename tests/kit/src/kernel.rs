@@ -21,6 +21,10 @@ pub enum Stage {
     Up,
     /// Reset, timed out or severed. Buffered input may still be readable.
     Dead,
+    /// It is no socket at all: every call fails.
+    NoSocket,
+    /// It has ended, however that was: nothing that the kernel says of it is of interest any more.
+    Over,
 }
 
 /// The error that is pending on the socket.
@@ -38,6 +42,8 @@ pub enum Pending {
     Soft,
     /// `ECONNREFUSED` from a connect.
     Refused,
+    /// `EBADF`: it is no socket.
+    Local,
 }
 
 impl Pending {
@@ -49,6 +55,7 @@ impl Pending {
             Self::TimedOut => Some(Fault::TimedOut),
             Self::Soft => Some(Fault::Unreachable),
             Self::Refused => Some(Fault::Refused),
+            Self::Local => Some(Fault::BadDescriptor),
         }
     }
 }
@@ -62,10 +69,12 @@ pub enum Held {
     Answering(Answered),
     /// It waits in the kernel.
     Parked,
-    /// It waits in the kernel, with one result already in the completion queue (multishot).
-    ParkedWithResult,
+    /// A receive without room: it waits until there is something to receive.
+    ParkedEmpty,
     /// Its completion is in the queue.
     Queued(Answered),
+    /// The error that its completion brings has been told ahead.
+    QueuedTold(Answered),
     /// Zero copy: the result is in the queue, and the memory is still in use.
     QueuedInUse(Answered),
     /// Zero copy: the result and the notification are in the queue.
@@ -91,6 +100,8 @@ pub enum Answered {
     Done,
     /// A receive returned 0.
     End,
+    /// A receive without room has found that there is something.
+    Ready,
     /// It failed with the error that was pending, or with this one.
     Failed(Pending),
     /// It was cancelled.
@@ -106,6 +117,8 @@ pub struct Kernel {
     pub stage: Stage,
     /// Whether received bytes wait to be read.
     pub inbox: bool,
+    /// Whether the adapter has received bytes that the application has not taken.
+    pub kept: bool,
     /// Whether the peer's FIN has arrived (behind what is in the inbox).
     pub fin: bool,
     /// The pending error.
@@ -145,6 +158,7 @@ impl Kernel {
         Self {
             stage: Stage::Up,
             inbox: false,
+            kept: false,
             fin: false,
             error: Pending::Nothing,
             room: true,
@@ -182,7 +196,7 @@ impl Kernel {
     pub fn is_readable(&self) -> bool {
         match self.stage {
             Stage::Fresh | Stage::Connecting => false,
-            Stage::ConnectFailed | Stage::Dead => true,
+            Stage::ConnectFailed | Stage::Dead | Stage::NoSocket | Stage::Over => true,
             Stage::Up => self.inbox || self.fin,
         }
     }
@@ -192,7 +206,7 @@ impl Kernel {
     pub fn is_writable(&self) -> bool {
         match self.stage {
             Stage::Fresh | Stage::Connecting => false,
-            Stage::ConnectFailed | Stage::Dead => true,
+            Stage::ConnectFailed | Stage::Dead | Stage::NoSocket | Stage::Over => true,
             Stage::Up => self.room,
         }
     }
@@ -201,8 +215,8 @@ impl Kernel {
     #[must_use]
     pub fn is_hung_up(&self) -> bool {
         match self.stage {
-            Stage::Fresh | Stage::Connecting => false,
-            Stage::ConnectFailed | Stage::Dead => true,
+            Stage::Fresh | Stage::Connecting | Stage::NoSocket => false,
+            Stage::ConnectFailed | Stage::Dead | Stage::Over => true,
             Stage::Up => self.fin && self.fin_out,
         }
     }
@@ -230,11 +244,14 @@ impl Kernel {
                 .with(Hint::ABORT.when(self.stage == Stage::Dead))
                 .with(Hint::ERROR.when(self.stage == Stage::ConnectFailed)),
             Personality::EpollLevel
+            | Personality::EpollOneShot
             | Personality::EpollEdge
             | Personality::Iocp
             | Personality::IocpSkip
+            | Personality::IocpZeroByte
             | Personality::Uring
-            | Personality::UringMultishot => Hint::PEER_CLOSED
+            | Personality::UringMultishot
+            | Personality::UringZeroCopy => Hint::PEER_CLOSED
                 .when(self.watch_read && (self.fin || lost))
                 .with(Hint::HANG_UP.when(self.is_hung_up()))
                 .with(Hint::ERROR.when(self.error != Pending::Nothing)),
@@ -242,6 +259,29 @@ impl Kernel {
         let event = flags.with(Hint::READABLE.when(read)).with(Hint::WRITABLE.when(write));
         let reported = event != Hint::NONE;
         reported.then_some(event)
+    }
+
+    /// What the adapter may be told of that event: all of it, or what a library between passes on.
+    pub fn events(&self, personality: Personality) -> impl Iterator<Item = Hint> + use<> {
+        let whole = self.event(personality);
+        let passed = whole.map(|hint| personality.as_polling_tells(hint)).filter(|&hint| Some(hint) != whole);
+        whole.into_iter().chain(passed)
+    }
+
+    /// What a watch may report. A report waits in the queue, so it may be of a while ago: of the FIN alone after our
+    /// own, of an error that somebody else has been given meanwhile.
+    pub fn reports(&self) -> impl Iterator<Item = Hint> + use<> {
+        let over = Hint::PEER_CLOSED.with(Hint::HANG_UP);
+        let dead = matches!(self.stage, Stage::Dead | Stage::Over);
+        let error = self.error != Pending::Nothing;
+        let known = [
+            (self.fin, Hint::PEER_CLOSED),
+            (self.fin && error, Hint::PEER_CLOSED.with(Hint::ERROR)),
+            (self.is_hung_up(), over),
+            (dead || self.is_hung_up() && error, over.with(Hint::ERROR)),
+            (error || dead, Hint::ERROR),
+        ];
+        known.into_iter().filter_map(|(is_so, hint)| is_so.then_some(hint))
     }
 
     /// What a change of the connection's state does to an edge-triggered registration.
@@ -257,16 +297,40 @@ impl Kernel {
             Pending::Reset if self.fin && !personality.error_before_end() => Pending::Pipe,
             other => other,
         };
-        if personality.reset_discards_input() {
-            self.inbox = false;
-        }
         self.changed();
     }
 
-    /// Takes the pending error, as the one who asks first.
-    pub fn take_error(&mut self) -> Option<Fault> {
-        let fault = self.error.fault();
+    /// Which words are in the queue does not matter any more, nor what might be said of the connection.
+    pub fn forget_words(&mut self) {
         self.error = Pending::Nothing;
+        self.room = true;
+        for held in &mut self.held {
+            *held = match *held {
+                Held::Answering(_) => Held::Answering(Answered::Cancelled),
+                Held::ParkedEmpty => Held::Parked,
+                Held::Queued(_) | Held::QueuedTold(_) => Held::Queued(Answered::Cancelled),
+                Held::QueuedInUse(_) => Held::QueuedInUse(Answered::Cancelled),
+                Held::QueuedBoth(_) => Held::QueuedBoth(Answered::Cancelled),
+                Held::No | Held::Parked | Held::InUse | Held::NotificationQueued => *held,
+            };
+        }
+    }
+
+    /// How the connection was does not matter any more, but for input that nobody has read.
+    pub fn forget_the_connection(&mut self) {
+        self.inbox &= matches!(self.stage, Stage::Up | Stage::Over);
+        self.stage = Stage::Over;
+        self.fin = false;
+        self.fin_out = false;
+    }
+
+    /// Takes the pending error, as the one who asks first. Where whoever calls is told, it stays.
+    pub fn take_error(&mut self, personality: Personality) -> Option<Fault> {
+        let fault = self.error.fault();
+        let stays = self.stage == Stage::Dead && personality.repeats_errors();
+        if self.stage != Stage::NoSocket && !stays {
+            self.error = Pending::Nothing;
+        }
         fault
     }
 
@@ -279,15 +343,15 @@ impl Kernel {
         if self.fin && !personality.error_before_end() {
             return Answer::EndOfStream;
         }
-        if let Some(fault) = self.take_error() {
+        if let Some(fault) = self.take_error(personality) {
             return Answer::ReceiveFailed(fault);
         }
         if self.fin || self.stage == Stage::Dead { Answer::EndOfStream } else { Answer::ReceiveBlocked }
     }
 
     /// `send`. Whether it fills the send buffer is the caller's to decide.
-    pub fn send(&mut self) -> Answer {
-        if let Some(fault) = self.take_error() {
+    pub fn send(&mut self, personality: Personality) -> Answer {
+        if let Some(fault) = self.take_error(personality) {
             return Answer::SendFailed(fault);
         }
         if self.stage == Stage::Dead || self.fin_out {
@@ -298,7 +362,7 @@ impl Kernel {
 
     /// `shutdown(SHUT_WR)`.
     pub fn shut_down(&mut self) -> Answer {
-        if self.stage == Stage::Dead {
+        if matches!(self.stage, Stage::Dead | Stage::NoSocket) {
             return Answer::ShutdownFailed(Fault::NotConnected);
         }
         self.fin_out = true;

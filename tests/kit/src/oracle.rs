@@ -73,12 +73,12 @@ impl core::fmt::Display for Violation {
 }
 
 impl World {
-    /// Checks what must hold in every state.
+    /// Checks what must hold in every state. `is_new`: the life has not been checked in another world.
     ///
     /// # Errors
     ///
     /// The first promise that is broken.
-    pub fn check(&self, rules: &Rules) -> Result<(), Violation> {
+    pub fn check(&self, rules: &Rules, is_new: bool) -> Result<(), Violation> {
         let wants = self.wants(rules);
         let life = self.life;
         if matches!(life.phase(), Phase::Ending | Phase::Released) {
@@ -109,13 +109,14 @@ impl World {
             }
         }
         // Where the OS forgets, the machine can only know what it was told.
-        if !rules.spurious && (self.told || !rules.personality.forgets_errors()) {
+        let is_over = self.kernel.stage == Stage::Over;
+        if !rules.spurious && !is_over && (self.told || !rules.personality.forgets_errors()) {
             self.check_truth(rules)?;
         }
         if !rules.spurious && self.is_deaf(rules) {
             return Err(Violation::Deaf);
         }
-        self.check_stale(rules.sabotage)
+        if is_new { self.check_stale(rules.sabotage) } else { Ok(()) }
     }
 
     /// A cause that is certain is true.
@@ -149,9 +150,11 @@ impl World {
             return false;
         }
         let event = self.kernel.event(rules.personality).is_some();
-        let held = self.kernel.held.iter().any(|&held| held != Held::No);
+        let held =
+            self.kernel.held.iter().any(|&held| held != Held::No) || self.kernel.cancel_asked.contains(&true);
         let calling = Operation::WITH_SLOT.iter().any(|&operation| life.slot(operation).calling);
-        if event || held || calling {
+        // What the adapter keeps, it offers to the application.
+        if event || held || calling || self.kernel.kept {
             return false;
         }
         let mut steps = Vec::new();

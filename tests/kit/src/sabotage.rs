@@ -120,7 +120,7 @@ impl Sabotage {
             | Self::LoseCompletion
             | Self::ReceiveAfterEnd => Personality::Uring,
             Self::AcceptDuplicates | Self::LoseImmediateFailure => Personality::Iocp,
-            Self::ForgetNotification | Self::MoreReopens | Self::NeverSever => Personality::UringMultishot,
+            Self::ForgetNotification | Self::MoreReopens | Self::NeverSever => Personality::UringZeroCopy,
             Self::ForgetToArm | Self::ForgetSuspicion => Personality::AfdOneShot,
             Self::LoseEvent => Personality::EpollEdge,
             Self::HintIsVerdict

@@ -1,6 +1,6 @@
 //! One happening in the world of one connection.
 
-use hangup::{Command, Deadline, Hint, Operation};
+use hangup::{Command, Deadline, Hint, More, Operation, Owed};
 
 /// One happening. [`World::choices`](crate::World::choices) lists those that are possible, and
 /// [`World::apply`](crate::World::apply) lets one happen.
@@ -37,12 +37,18 @@ pub enum Outside {
     StackGivesUp,
     /// A router says that an earlier packet did not get through.
     RouterComplains,
+    /// What was received before the reset is thrown away.
+    InputIsLost,
     /// The OS forgets the pending error.
     ErrorIsForgotten,
     /// The connect succeeds.
     ConnectSucceeds,
     /// The connect is refused.
     ConnectIsRefused,
+    /// The descriptor turns out to be no socket.
+    NoSocket,
+    /// The connect finds no way to the peer.
+    ConnectFindsNoWay,
     /// The peer's stack acknowledges everything, and the memory of a zero-copy send is free.
     PeerAcknowledges,
 }
@@ -50,12 +56,20 @@ pub enum Outside {
 /// What the kernel owes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KernelStep {
-    /// The poller reports what is so.
-    Event,
+    /// The poller reports what is so, in these words.
+    Event(Hint),
     /// An operation that can go on does, and its completion is queued.
     Completes(Operation),
     /// A completion is taken from the queue.
     Completion(Operation),
+    /// The watch reports this; whether it goes on.
+    Report(Hint, More),
+    /// As `Completes` of a receive, and there is more where that came from.
+    CompletesInPart,
+    /// A multishot receive finds no buffer for what is there.
+    RunsOutOfBuffers,
+    /// The adapter tells of the error of a receive that the application has not come to yet.
+    TellsError,
     /// The notification of a zero-copy send is taken from the queue.
     Notification,
     /// A submitting call returns.
@@ -82,18 +96,26 @@ pub enum Want {
     Watch,
     /// Tell it, and it fails, for want of memory.
     WatchFails,
-    /// Submit an operation that the kernel takes.
-    Submit(Operation),
-    /// Submit a zero-copy send or a multishot receive.
-    SubmitLong(Operation),
+    /// Submit an operation that the kernel takes, and that owes this.
+    Submit(Operation, Owed),
+    /// Submit a receive without room.
+    SubmitEmpty,
+    /// Submit a receive without room, and the call says that there is something.
+    SubmitEmptyAnswered,
     /// Submit an operation that is answered by the call.
     SubmitAnswered(Operation),
     /// Submit an operation that is refused by the call, for want of buffers.
     SubmitRefused(Operation),
     /// Receive and discard.
-    Discard,
+    Discard(Amount),
+    /// Discard what was received before.
+    PassOver(Amount),
+    /// Claim the question for the pending error, before it is asked.
+    ClaimInquire,
     /// Ask for the pending error.
     Inquire,
+    /// Ask, and be told that there is none, though calls will be given it.
+    InquireInVain,
     /// Ask whether everything is acknowledged; it is.
     Acknowledged,
     /// Shut the send half down.
@@ -108,15 +130,26 @@ pub enum Want {
     Release,
 }
 
+/// How much of what is there is received, or taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Amount {
+    /// All of it.
+    All,
+    /// A part.
+    Part,
+}
+
 /// What the application does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
     /// A command.
     Command(Command),
     /// Readiness: it calls receive.
-    Receives,
+    Receives(Amount),
     /// Readiness: it calls send.
     Sends,
+    /// Completion: it takes what was received.
+    Takes(Amount),
 }
 
 impl core::fmt::Display for Step {

@@ -7,7 +7,7 @@ use hangup::{
 
 use crate::kernel::{Answered, Held, Kernel, Pending, Stage};
 use crate::sabotage::Sabotage;
-use crate::step::{Act, KernelStep, Outside, Step, Want};
+use crate::step::{Act, Amount, KernelStep, Outside, Step, Want};
 use crate::{Personality, Violation};
 
 /// What is held fixed while worlds are explored.
@@ -19,6 +19,18 @@ pub struct Rules {
     pub spurious: bool,
     /// The deliberate fault, if there is one.
     pub sabotage: Option<Sabotage>,
+    /// Whether things happen too that cannot matter to the machine: commands that nothing comes of, and in which words
+    /// the kernel settles what it owes when the connection has ended. The exploration can do without them; what is
+    /// compared with real kernels cannot.
+    pub in_full: bool,
+}
+
+impl Rules {
+    /// Everything is as the system does it.
+    #[must_use]
+    pub const fn faithful(personality: Personality) -> Self {
+        Self { personality, spurious: false, sabotage: None, in_full: false }
+    }
 }
 
 /// A state of the world.
@@ -83,11 +95,20 @@ impl World {
                 next.offer(rules, Input::Hint(hint))?;
             }
         }
+        next.forget_kept();
+        if !rules.in_full && !rules.personality.is_readiness() && next.life.phase() == Phase::Ending {
+            next.kernel.forget_words();
+            if self.life.phase() == Phase::Ending {
+                // Whether the cause is true has been looked at when it ended.
+                next.kernel.forget_the_connection();
+                next.told = false;
+            }
+        }
         Ok(next)
     }
 
     /// Offers an input that may be refused. Whether it was taken.
-    fn offer(&mut self, rules: &Rules, input: Input) -> Result<bool, Violation> {
+    pub(crate) fn offer(&mut self, rules: &Rules, input: Input) -> Result<bool, Violation> {
         let before = self.life;
         let stepped = match rules.sabotage {
             Some(sabotage) => sabotage.step(self.life, input),
@@ -128,7 +149,7 @@ impl World {
         self.fact(rules, Input::Outcome(outcome))
     }
 
-    fn immediate(&mut self, rules: &Rules, answer: Answer) -> Result<(), Violation> {
+    pub(crate) fn immediate(&mut self, rules: &Rules, answer: Answer) -> Result<(), Violation> {
         self.outcome(rules, Outcome::Immediate(answer))
     }
 
@@ -142,15 +163,26 @@ impl World {
             Outside::PeerResets => kernel.die(rules.personality, Pending::Reset),
             Outside::StackGivesUp => kernel.die(rules.personality, Pending::TimedOut),
             Outside::RouterComplains => kernel.error = Pending::Soft,
+            Outside::InputIsLost => kernel.inbox = false,
             Outside::ErrorIsForgotten => kernel.error = Pending::Nothing,
             Outside::ConnectSucceeds => kernel.stage = Stage::Up,
             Outside::ConnectIsRefused => {
                 kernel.stage = Stage::ConnectFailed;
                 kernel.error = Pending::Refused;
             }
+            Outside::NoSocket => {
+                kernel.stage = Stage::NoSocket;
+                kernel.error = Pending::Local;
+            }
+            Outside::ConnectFindsNoWay => {
+                kernel.stage = Stage::ConnectFailed;
+                kernel.error = Pending::Soft;
+            }
             Outside::PeerAcknowledges => self.memory_is_free(),
         }
-        if outside != Outside::ErrorIsForgotten && outside != Outside::PeerStopsReading {
+        let silent =
+            [Outside::ErrorIsForgotten, Outside::InputIsLost, Outside::PeerStopsReading].contains(&outside);
+        if !silent {
             self.kernel.changed();
         }
         if self.kernel.stage == Stage::Dead {
@@ -171,12 +203,28 @@ impl World {
 
     fn kernel_step(&mut self, rules: &Rules, step: KernelStep) -> Result<(), Violation> {
         match step {
-            KernelStep::Event => self.event(rules),
+            KernelStep::Event(hint) => self.event(rules, hint),
             KernelStep::Completes(operation) => {
                 self.completes(rules, operation);
                 Ok(())
             }
             KernelStep::Completion(operation) => self.completion(rules, operation),
+            KernelStep::CompletesInPart => {
+                self.completes(rules, Operation::Receive);
+                self.kernel.inbox = true;
+                Ok(())
+            }
+            KernelStep::Report(hint, more) => {
+                if more == More::Last {
+                    self.kernel.hold(Operation::Watch, Held::No);
+                }
+                self.outcome(rules, Outcome::Completed(Answer::Watched(hint), more))
+            }
+            KernelStep::RunsOutOfBuffers => {
+                self.kernel.hold(Operation::Receive, Held::Queued(Answered::NoBuffers));
+                Ok(())
+            }
+            KernelStep::TellsError => self.tell_error(rules),
             KernelStep::Notification => {
                 let held = match self.kernel.held(Operation::Send) {
                     Held::QueuedBoth(answered) => Held::Queued(answered),
@@ -189,7 +237,8 @@ impl World {
                 Held::Answering(answered) => {
                     self.kernel.hold(operation, Held::No);
                     let answer = self.answer(rules, operation, answered);
-                    self.immediate(rules, answer)
+                    self.immediate(rules, answer)?;
+                    if answered == Answered::Ready { self.fetch(rules) } else { Ok(()) }
                 }
                 _ => self.outcome(rules, Outcome::Pending(operation)),
             },
@@ -200,8 +249,7 @@ impl World {
         }
     }
 
-    fn event(&mut self, rules: &Rules) -> Result<(), Violation> {
-        let Some(hint) = self.kernel.event(rules.personality) else { return Ok(()) };
+    fn event(&mut self, rules: &Rules, hint: Hint) -> Result<(), Violation> {
         self.kernel.edge = false;
         self.kernel.armed = false;
         if rules.sabotage == Some(Sabotage::LoseEvent) {
@@ -213,10 +261,25 @@ impl World {
 
     /// The kernel finishes an operation that was parked, and queues its completion.
     fn completes(&mut self, rules: &Rules, operation: Operation) {
+        if !rules.in_full && self.life.phase() == Phase::Ending {
+            // Whatever it says.
+            let held = if self.is_long(operation) && operation == Operation::Send {
+                Held::QueuedInUse(Answered::Cancelled)
+            } else {
+                Held::Queued(Answered::Cancelled)
+            };
+            return self.kernel.hold(operation, held);
+        }
         let long = self.is_long(operation);
+        if self.kernel.held(operation) == Held::ParkedEmpty && self.is_announced() {
+            return self.kernel.hold(operation, Held::Queued(Answered::Ready));
+        }
         let answered = self.perform_in_kernel(rules, operation);
         let held = match (operation, answered) {
-            (Operation::Receive, Answered::Done) if long => Held::ParkedWithResult,
+            (Operation::Receive, Answered::Done) if long => {
+                self.kernel.kept = true;
+                Held::Parked
+            }
             (Operation::Send, Answered::Done) if long => Held::QueuedInUse(answered),
             // A zero-copy send that failed owes its notification all the same.
             (Operation::Send, Answered::Failed(_)) if long => Held::QueuedBoth(answered),
@@ -237,7 +300,7 @@ impl World {
                 Answer::ReceiveFailed(_) => Answered::Failed(pending),
                 _ => Answered::End,
             },
-            Operation::Send => match self.kernel.send() {
+            Operation::Send => match self.kernel.send(rules.personality) {
                 Answer::SendFailed(_) if pending == Pending::Nothing => Answered::Failed(Pending::Pipe),
                 Answer::SendFailed(_) => Answered::Failed(pending),
                 _ => Answered::Done,
@@ -246,16 +309,19 @@ impl World {
                 Answer::ShutDown => Answered::Done,
                 _ => Answered::Failed(Pending::Reset),
             },
+            // The call itself finds no way.
+            Operation::Connect if self.kernel.stage == Stage::Fresh => Answered::Failed(Pending::Soft),
             Operation::Connect if self.kernel.stage == Stage::ConnectFailed => {
                 self.kernel.error = Pending::Nothing;
-                Answered::Failed(Pending::Refused)
+                Answered::Failed(pending)
             }
+            Operation::Watch => Answered::Failed(pending),
             _ => Answered::Done,
         }
     }
 
     /// A completion is taken from the queue.
-    fn completion(&mut self, rules: &Rules, operation: Operation) -> Result<(), Violation> {
+    pub(crate) fn completion(&mut self, rules: &Rules, operation: Operation) -> Result<(), Violation> {
         let (answered, rest, more) = match self.kernel.held(operation) {
             Held::Queued(answered) => {
                 let owed = self.life.slot(operation).owed;
@@ -265,37 +331,46 @@ impl World {
             }
             Held::QueuedInUse(answered) => (answered, Held::InUse, More::Follows),
             Held::QueuedBoth(answered) => (answered, Held::NotificationQueued, More::Follows),
-            Held::ParkedWithResult => (Answered::Done, Held::Parked, More::Follows),
+            Held::QueuedTold(answered) => (answered, Held::No, More::Last),
             _ => return Ok(()),
         };
         self.kernel.hold(operation, rest);
         let answer = self.answer(rules, operation, answered);
-        self.outcome(rules, Outcome::Completed(answer, more))
+        self.outcome(rules, Outcome::Completed(answer, more))?;
+        if answered == Answered::Ready { self.fetch(rules) } else { Ok(()) }
     }
 
-    fn answer(&self, rules: &Rules, operation: Operation, answered: Answered) -> Answer {
+    /// The error of a receive is told as if it had been asked for. The receive itself stays as it is.
+    fn tell_error(&mut self, rules: &Rules) -> Result<(), Violation> {
+        let Held::Queued(answered) = self.kernel.held(Operation::Receive) else { return Ok(()) };
+        self.kernel.hold(Operation::Receive, Held::QueuedTold(answered));
+        match self.answer(rules, Operation::Receive, answered) {
+            Answer::ReceiveFailed(fault) => self.immediate(rules, Answer::PendingError(fault)),
+            _ => Ok(()),
+        }
+    }
+
+    fn answer(&mut self, rules: &Rules, operation: Operation, answered: Answered) -> Answer {
         let fault = match answered {
-            Answered::Done | Answered::End => Fault::Other,
+            Answered::Done | Answered::End | Answered::Ready => Fault::Other,
             Answered::Failed(Pending::Reset) => Fault::Reset,
             Answered::Failed(Pending::Pipe | Pending::Nothing) => Fault::BrokenPipe,
             Answered::Failed(Pending::TimedOut) => Fault::TimedOut,
             Answered::Failed(Pending::Soft) => Fault::Unreachable,
             Answered::Failed(Pending::Refused) => Fault::Refused,
+            Answered::Failed(Pending::Local) => Fault::BadDescriptor,
             Answered::Cancelled => Fault::Cancelled,
             Answered::NoBuffers => Fault::NoBuffers,
         };
         match (operation, answered) {
             (Operation::Connect, Answered::Done) => Answer::Connected,
             (Operation::Connect, _) => Answer::ConnectFailed(fault),
-            (Operation::Receive, Answered::Done) => Answer::Received(1),
+            (Operation::Receive, Answered::Done) => self.received(rules),
+            (Operation::Receive, Answered::Ready) => Answer::Received(0),
             (Operation::Receive, Answered::End) => Answer::EndOfStream,
             (Operation::Receive, _) => Answer::ReceiveFailed(fault),
             (Operation::Send, Answered::Done) => Answer::Sent(1),
             (Operation::Send, _) => Answer::SendFailed(fault),
-            (Operation::Watch, Answered::Done) => {
-                let error = Hint::ERROR.when(self.kernel.error != Pending::Nothing);
-                Answer::Watched(Hint::HANG_UP.with(Hint::PEER_CLOSED).with(error))
-            }
             (Operation::Watch, _) => Answer::WatchFailed(fault),
             (Operation::Shutdown, Answered::Done) => Answer::ShutDown,
             (Operation::Shutdown, _) => Answer::ShutdownFailed(Fault::NotConnected),
@@ -324,11 +399,11 @@ impl World {
                 Ok(())
             }
             Want::WatchFails => self.immediate(rules, Answer::WatchFailed(Fault::NoBuffers)),
-            Want::Submit(operation) => self.submit(rules, operation, Owed::One, Held::Parked),
-            Want::SubmitLong(Operation::Send) => {
-                self.submit(rules, Operation::Send, Owed::Both, Held::Parked)
+            Want::Submit(operation, owed) => self.submit(rules, operation, owed, Held::Parked),
+            Want::SubmitEmpty => self.submit(rules, Operation::Receive, Owed::One, Held::ParkedEmpty),
+            Want::SubmitEmptyAnswered => {
+                self.submit(rules, Operation::Receive, Owed::One, Held::Answering(Answered::Ready))
             }
-            Want::SubmitLong(operation) => self.submit(rules, operation, Owed::Stream, Held::Parked),
             Want::SubmitAnswered(operation) => {
                 let answered = self.perform_in_kernel(rules, operation);
                 self.submit(rules, operation, Owed::One, Held::Answering(answered))
@@ -336,14 +411,17 @@ impl World {
             Want::SubmitRefused(operation) => {
                 self.submit(rules, operation, Owed::One, Held::Answering(Answered::NoBuffers))
             }
-            Want::Discard => {
-                let answer = self.kernel.receive(rules.personality);
-                self.immediate(rules, answer)
-            }
+            Want::Discard(amount) => self.receive(rules, amount),
+            Want::PassOver(amount) => self.take(rules, amount),
+            Want::ClaimInquire => self.outcome(rules, Outcome::Submitting(Operation::Inquire, Owed::One)),
             Want::Inquire => {
-                let answer = self.kernel.take_error().map_or(Answer::NoError, Answer::PendingError);
+                // What is no socket cannot be asked.
+                let asked = self.kernel.stage != Stage::NoSocket;
+                let error = if asked { self.kernel.take_error(rules.personality) } else { None };
+                let answer = error.map_or(Answer::NoError, Answer::PendingError);
                 self.immediate(rules, answer)
             }
+            Want::InquireInVain => self.immediate(rules, Answer::NoError),
             Want::Acknowledged => {
                 self.offer(rules, Input::Outcome(Outcome::Immediate(Answer::Acknowledged))).map(|_| ())
             }
@@ -373,12 +451,16 @@ impl World {
     }
 
     fn confirm(&mut self, rules: &Rules) -> Result<(), Violation> {
-        let answer = match self.kernel.stage {
+        let stage = self.kernel.stage;
+        let mut error = || self.kernel.take_error(rules.personality);
+        let answer = match stage {
             Stage::Fresh | Stage::Connecting => Answer::ConnectBlocked,
-            Stage::ConnectFailed => Answer::ConnectFailed(self.kernel.take_error().unwrap_or(Fault::Other)),
+            Stage::ConnectFailed => Answer::ConnectFailed(error().unwrap_or(Fault::Other)),
             Stage::Up => Answer::Connected,
             // Reset before anybody looked.
-            Stage::Dead => Answer::ConnectFailed(self.kernel.take_error().unwrap_or(Fault::Other)),
+            Stage::Dead | Stage::NoSocket | Stage::Over => {
+                Answer::ConnectFailed(error().unwrap_or(Fault::NotConnected))
+            }
         };
         self.immediate(rules, answer)
     }
@@ -414,22 +496,12 @@ impl World {
 
     fn cancel(&mut self, rules: &Rules, operation: Operation) -> Result<(), Violation> {
         let held = match self.kernel.held(operation) {
-            Held::Parked => Held::Queued(Answered::Cancelled),
-            // The result comes first, and then the end of the stream: cancelled.
+            Held::Parked | Held::ParkedEmpty => Held::Queued(Answered::Cancelled),
             other => other,
         };
-        let parked_with_result = held == Held::ParkedWithResult;
         self.kernel.hold(operation, held);
-        self.outcome(rules, Outcome::Cancelling(operation))?;
-        if rules.personality.answers_cancel_at_once() {
-            return self.outcome(rules, Outcome::CancelAnswered(operation));
-        }
-        if parked_with_result {
-            self.completion(rules, operation)?;
-            self.kernel.hold(operation, Held::Queued(Answered::Cancelled));
-        }
         self.kernel.cancel_asked[crate::kernel::place(operation)] = true;
-        Ok(())
+        self.outcome(rules, Outcome::Cancelling(operation))
     }
 
     fn check_flushed(&self) -> Result<(), Violation> {
@@ -447,7 +519,7 @@ impl World {
         let orderly = matches!(self.life.cause(), Some(Cause::LocalClose | Cause::PeerFinished))
             && (self.life.drain_end() == Some(DrainEnd::PeerFinished)
                 || matches!(self.life.plan(), None | Some(Plan::Finish)));
-        let unread = self.kernel.inbox && self.kernel.stage == Stage::Up;
+        let unread = self.kernel.inbox && matches!(self.kernel.stage, Stage::Up | Stage::Over);
         if close == Some(Close::Plain) && orderly && unread {
             return Err(Violation::UnreadInput);
         }
@@ -468,15 +540,19 @@ impl World {
                 }
                 Ok(())
             }
-            Act::Receives => {
-                let answer = self.kernel.receive(rules.personality);
-                self.immediate(rules, answer)
-            }
+            Act::Receives(amount) => self.receive(rules, amount),
+            Act::Takes(amount) => self.take(rules, amount),
             Act::Sends => {
-                let answer = self.kernel.send();
+                let answer = self.kernel.send(rules.personality);
                 self.immediate(rules, answer)
             }
         }
+    }
+
+    fn receive(&mut self, rules: &Rules, amount: Amount) -> Result<(), Violation> {
+        let answer = self.kernel.receive(rules.personality);
+        self.kernel.inbox |= amount == Amount::Part;
+        self.immediate(rules, answer)
     }
 
     /// The slot of an operation, in words of the machine.
