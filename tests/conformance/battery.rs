@@ -150,6 +150,19 @@ impl Stage {
         );
     }
 
+    /// The same, of something that came while the loop stood still: if other workers went on beside it, one of them
+    /// has heard of it, and the end may be the one of a loop that did not stand still.
+    pub(crate) fn judge_held(&self, ended: &Ended, otherwise: End) {
+        if !self.has_others() || End::of(&ended.report) != otherwise {
+            self.judge(ended);
+        }
+    }
+
+    /// Whether other workers go on while the loop is between two of its steps.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.subject.is_alone()
+    }
+
     fn expected(&self) -> String {
         let other = self.case.expected.other(self.subject.mechanism());
         list(other.map_or(self.case.expected.linux, |other| other.wine))

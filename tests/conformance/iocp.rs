@@ -2,11 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use hangup::{Audit, Blame, InputError, Key, Life, Mechanism, Plan, Policy};
-use hangup_iocp::{Driver, Guard, Options};
+use hangup_iocp::{Driver, GetError, Guard, Options};
 use hangup_testkit::Personality;
 
 use crate::app::App;
@@ -17,6 +19,8 @@ pub(crate) struct Iocp {
     pub(crate) name: &'static str,
     pub(crate) skip_on_success: bool,
     pub(crate) zero_byte_receives: bool,
+    /// Whether a second worker waits at the same port.
+    pub(crate) beside: bool,
 }
 
 impl Iocp {
@@ -43,6 +47,10 @@ impl Subject for Iocp {
         Mechanism::Port
     }
 
+    fn is_alone(&self) -> bool {
+        !self.beside
+    }
+
     fn is_supported(&self) -> bool {
         true
     }
@@ -53,7 +61,8 @@ impl Subject for Iocp {
         // A driver that is begun anew has another port.
         let waker = Arc::new(Mutex::new(net.waker()));
         let its_waker = Arc::clone(&waker);
-        let mut engine = Loop { net, policy, options, address, waker };
+        let beside = self.beside.then(|| Beside::start(&net));
+        let mut engine = Loop { beside, net, policy, options, address, waker };
         engine.net.listen(listener)?;
         let wake = move || {
             its_waker
@@ -66,7 +75,40 @@ impl Subject for Iocp {
     }
 }
 
+/// A second worker, in a thread of its own. It takes its share of the packets and deadlines, has no turns, and leaves
+/// what there is to do to the first by leaving the port; and so again and again.
+struct Beside {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Beside {
+    fn start(net: &Driver<App>) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (told, stays) = (Arc::clone(&over), net.worker());
+        let thread = thread::spawn(move || {
+            while !told.load(Ordering::Acquire) {
+                // Often enough that nobody waits for what it has, and seldom enough that a loop that stands still
+                // can be told from one that spins.
+                stays.worker().wait(Some(Duration::from_millis(25))).expect("the port can be waited at");
+                // The first has heard that it is gone, and takes over what it has left, before this one does.
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        let joined = self.thread.take().map(JoinHandle::join);
+        assert!(joined.is_none_or(|joined| joined.is_ok()), "the second worker has panicked");
+    }
+}
+
 struct Loop {
+    beside: Option<Beside>,
     net: Driver<App>,
     policy: Policy,
     options: Options,
@@ -109,7 +151,11 @@ impl Engine for Loop {
         key: Key,
         each: &mut dyn FnMut(&mut dyn Connection, &mut App),
     ) -> Result<(), InputError> {
-        let Guard { mut io, state, .. } = self.net.get(key)?;
+        let Guard { mut io, state, .. } = match self.net.get(key) {
+            Ok(guard) => guard,
+            Err(GetError::Gone(error)) => return Err(error),
+            Err(error) => panic!("nobody else has turns: {error}"),
+        };
         each(&mut io, state);
         Ok(())
     }
@@ -129,10 +175,12 @@ impl Engine for Loop {
 
     /// A listener belongs to its port for good, so this one has another, at the same address.
     fn begin_anew(&mut self) -> io::Result<()> {
+        let is_beside = self.beside.take().is_some();
         let fresh = Driver::with_options(self.policy, self.options)?;
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = fresh.waker();
         let audit = std::mem::replace(&mut self.net, fresh).shut_down();
         assert_eq!((audit.held(), audit.with_the_os()), (0, 0), "something was left behind");
+        self.beside = is_beside.then(|| Beside::start(&self.net));
         self.net.listen(TcpListener::bind(self.address)?)
     }
 }

@@ -92,7 +92,7 @@ fn uring_zero_copy() {
 #[test]
 fn iocp() {
     static SUBJECT: iocp::Iocp =
-        iocp::Iocp { name: "iocp", skip_on_success: false, zero_byte_receives: false };
+        iocp::Iocp { name: "iocp", skip_on_success: false, zero_byte_receives: false, beside: false };
     battery::run(&SUBJECT, "iocp");
 }
 
@@ -100,16 +100,32 @@ fn iocp() {
 #[test]
 fn iocp_skip() {
     static SUBJECT: iocp::Iocp =
-        iocp::Iocp { name: "iocp, skip", skip_on_success: true, zero_byte_receives: false };
+        iocp::Iocp { name: "iocp, skip", skip_on_success: true, zero_byte_receives: false, beside: false };
     battery::run(&SUBJECT, "iocp_skip");
 }
 
 #[cfg(windows)]
 #[test]
 fn iocp_zero_byte() {
-    static SUBJECT: iocp::Iocp =
-        iocp::Iocp { name: "iocp, zero-byte receives", skip_on_success: true, zero_byte_receives: true };
+    static SUBJECT: iocp::Iocp = iocp::Iocp {
+        name: "iocp, zero-byte receives",
+        skip_on_success: true,
+        zero_byte_receives: true,
+        beside: false,
+    };
     battery::run(&SUBJECT, "iocp_zero_byte");
+}
+
+#[cfg(windows)]
+#[test]
+fn iocp_two_workers() {
+    static SUBJECT: iocp::Iocp = iocp::Iocp {
+        name: "iocp, two workers",
+        skip_on_success: false,
+        zero_byte_receives: false,
+        beside: true,
+    };
+    battery::run(&SUBJECT, "iocp_two_workers");
 }
 
 /// The page says what the cases say. To write it anew: `CONFORMANCE_WRITE=1`.

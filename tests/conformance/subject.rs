@@ -27,6 +27,11 @@ pub(crate) trait Subject: Sync {
     /// The simulated system that its traces are compared with.
     fn personality(&self) -> Personality;
 
+    /// Whether a loop that stands still hears of nothing. Otherwise other workers go on beside it.
+    fn is_alone(&self) -> bool {
+        true
+    }
+
     /// Whether this system can run it.
     fn is_supported(&self) -> bool;
 

@@ -11,7 +11,9 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::driver::{Core, Driver};
 use crate::input;
-use crate::os::{self, Flight, Landing, Submitted};
+use crate::os::{self, Flight, IN_USE, Landing, Submitted};
+use crate::shared::lock;
+use crate::socket::Flights;
 
 /// How many accepts a listener has in flight, and how many accepted streams wait here: the rest of them wait in the
 /// backlog, where a full one tells clients to come later.
@@ -25,13 +27,16 @@ pub(crate) fn place(user_data: u64) -> Option<usize> {
     if user_data & MARK == 0 { None } else { usize::try_from(user_data & !MARK).ok() }
 }
 
-/// The listeners of one port.
+/// The listeners of one port. Behind a lock of its own: the calls that submit an accept are made with it held, so
+/// whoever has the packet waits until the call has returned.
 #[derive(Debug, Default)]
 pub(crate) struct Acceptor {
     listeners: Slab<Listener>,
     accepts: Slab<Accept>,
     incoming: VecDeque<Incoming>,
     broken: VecDeque<io::Error>,
+    /// How much was ever put into the two lists.
+    arrivals: u64,
 }
 
 #[derive(Debug)]
@@ -63,12 +68,14 @@ struct Incoming {
 }
 
 impl<S> Driver<S> {
-    /// Accepts from a listener from here on, a few ahead. What comes is fetched with [`incoming`](Self::incoming).
+    /// Accepts from a listener from here on, a few ahead. What comes is fetched with [`incoming`](Self::incoming), on
+    /// any worker.
     ///
     /// # Errors
     ///
     /// If the listener cannot be associated with the port: it has one already.
     pub fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.end_turn();
         self.core.listen(listener)
     }
 
@@ -79,21 +86,50 @@ impl<S> Driver<S> {
     ///
     /// # Errors
     ///
-    /// Only if a listener itself is broken; it is closed then.
+    /// Only if a listener itself is broken; it is closed then. One worker hears of it.
     pub fn incoming(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        self.core.next_incoming()
+        self.end_turn();
+        let Core { shared, flights, now, .. } = &mut self.core;
+        lock(&shared.acceptor).next_incoming(flights, *now)
     }
 
     /// Closes all listeners. Streams that have come already can still be fetched.
     pub fn stop_listening(&mut self) {
+        self.end_turn();
         self.core.stop_listening();
     }
 }
 
+impl Core {
+    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        let Self { shared, flights, now, .. } = self;
+        self.port.associate(&listener)?;
+        let skips = shared.options.skip_on_success && os::set_skip_on_success(&listener).is_ok();
+        lock(&shared.acceptor).listen(listener, skips, flights, *now);
+        Ok(())
+    }
+
+    /// Lets listeners go on that have paused long enough.
+    pub(crate) fn resume_accepting(&mut self) {
+        let Self { shared, flights, now, .. } = self;
+        lock(&shared.acceptor).resume(flights, *now);
+    }
+
+    /// The packet of an accept has come.
+    pub(crate) fn accept_landed(&mut self, place: usize, landing: Landing) {
+        let Self { shared, flights, now, .. } = self;
+        lock(&shared.acceptor).landed(place, landing, flights, *now);
+    }
+
+    pub(crate) fn stop_listening(&mut self) {
+        lock(&self.shared.acceptor).stop();
+    }
+}
+
 impl Acceptor {
-    /// Whether there is something to fetch.
-    pub(crate) fn has_news(&self) -> bool {
-        !self.incoming.is_empty() || !self.broken.is_empty()
+    /// How much there has been to fetch.
+    pub(crate) const fn arrivals(&self) -> u64 {
+        self.arrivals
     }
 
     /// When a listener that pauses goes on.
@@ -105,86 +141,83 @@ impl Acceptor {
     pub(crate) fn in_flight(&self) -> usize {
         self.accepts.len()
     }
-}
 
-impl Core {
-    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        self.port.associate(&listener)?;
-        let skips = self.options.skip_on_success && os::set_skip_on_success(&listener).is_ok();
+    fn listen(&mut self, listener: TcpListener, skips: bool, flights: &mut Flights, now: Moment) {
         let judge = AcceptJudge::default();
         let listener = Listener { listener, skips, judge, paused: None, busy: 0, closing: false };
-        let at = self.acceptor.listeners.insert(listener);
-        self.post_accepts(at);
-        Ok(())
+        let at = self.listeners.insert(listener);
+        self.post_accepts(at, flights, now);
     }
 
-    fn next_incoming(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        if let Some(error) = self.acceptor.broken.pop_front() {
+    fn next_incoming(
+        &mut self,
+        flights: &mut Flights,
+        now: Moment,
+    ) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        if let Some(error) = self.broken.pop_front() {
             return Err(error);
         }
-        let Some(Incoming { listener, stream, peer }) = self.acceptor.incoming.pop_front() else {
+        let Some(Incoming { listener, stream, peer }) = self.incoming.pop_front() else {
             return Ok(None);
         };
         self.idle(listener);
-        self.post_accepts(listener);
+        self.post_accepts(listener, flights, now);
         Ok(Some((stream, peer)))
     }
 
-    /// Lets listeners go on that have paused long enough.
-    pub(crate) fn resume_accepting(&mut self) {
-        if self.acceptor.resumes().is_none_or(|until| until > self.now) {
+    fn resume(&mut self, flights: &mut Flights, now: Moment) {
+        if self.resumes().is_none_or(|until| until > now) {
             return;
         }
-        let places: Vec<usize> = self.acceptor.listeners.iter().map(|(at, _)| at).collect();
+        let places: Vec<usize> = self.listeners.iter().map(|(at, _)| at).collect();
         for at in places {
-            if let Some(listener) = self.acceptor.listeners.get_mut(at) {
-                listener.paused = listener.paused.filter(|&until| until > self.now);
+            if let Some(listener) = self.listeners.get_mut(at) {
+                listener.paused = listener.paused.filter(|&until| until > now);
             }
-            self.post_accepts(at);
+            self.post_accepts(at, flights, now);
         }
     }
 
     /// Posts as many accepts as are missing.
-    fn post_accepts(&mut self, at: usize) {
-        while let Some(listener) = self.acceptor.listeners.get_mut(at) {
+    fn post_accepts(&mut self, at: usize, flights: &mut Flights, now: Moment) {
+        while let Some(listener) = self.listeners.get_mut(at) {
             if listener.closing || listener.paused.is_some() || listener.busy >= POSTED {
                 return;
             }
             match socket_for(&listener.listener) {
-                Ok(socket) => self.post_accept(at, socket),
-                Err(error) => self.accept_failed(at, error),
+                Ok(socket) => self.post_accept(at, socket, flights, now),
+                Err(error) => self.accept_failed(at, error, now),
             }
         }
     }
 
-    fn post_accept(&mut self, at: usize, socket: RawSocket) {
-        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+    fn post_accept(&mut self, at: usize, socket: RawSocket, flights: &mut Flights, now: Moment) {
+        let Some(listener) = self.listeners.get_mut(at) else { return };
         listener.busy += 1;
-        let entry = self.acceptor.accepts.vacant_entry();
+        let entry = self.accepts.vacant_entry();
         let (place, user_data) = (entry.key(), MARK | entry.key() as u64);
-        let flight = self.flights.pop().unwrap_or_else(Flight::new);
-        let accept = entry.insert(Accept { listener: at, flight, socket });
+        let accept = entry.insert(Accept { listener: at, flight: flights.take(), socket });
         let (door, raw) = (listener.listener.as_raw_socket(), accept.socket.as_raw_socket());
-        match accept.flight.accept(door, raw, user_data, listener.skips) {
+        let armed = accept.flight.arm_for_accept(user_data);
+        match armed.map_or(IN_USE, |armed| armed.accept(door, raw, listener.skips)) {
             Submitted::Pending => {}
-            Submitted::Done(_) => drop(self.accept_over(place, Landing::Done(0))),
-            Submitted::Failed(code) => drop(self.accept_over(place, Landing::Failed(code, 0))),
+            Submitted::Done(_) => drop(self.over(place, Landing::Done(0), flights, now)),
+            Submitted::Failed(code) => drop(self.over(place, Landing::Failed(code, 0), flights, now)),
         }
     }
 
-    /// The packet of an accept has come.
-    pub(crate) fn accept_landed(&mut self, place: usize, landing: Landing) {
-        if let Some(at) = self.accept_over(place, landing) {
-            self.post_accepts(at);
+    fn landed(&mut self, place: usize, landing: Landing, flights: &mut Flights, now: Moment) {
+        if let Some(at) = self.over(place, landing, flights, now) {
+            self.post_accepts(at, flights, now);
         }
     }
 
     /// An accept is over: by its packet, or at once. Which listener's it was.
-    fn accept_over(&mut self, place: usize, landing: Landing) -> Option<usize> {
-        let Accept { listener: at, mut flight, socket } = self.acceptor.accepts.try_remove(place)?;
+    fn over(&mut self, place: usize, landing: Landing, flights: &mut Flights, now: Moment) -> Option<usize> {
+        let Accept { listener: at, mut flight, socket } = self.accepts.try_remove(place)?;
         drop(flight.take(0));
-        self.flights.push(flight);
-        let listener = self.acceptor.listeners.get_mut(at)?;
+        flights.keep(flight);
+        let listener = self.listeners.get_mut(at)?;
         let accepted = match landing {
             Landing::Done(_) => {
                 let stream = TcpStream::from(socket);
@@ -200,11 +233,12 @@ impl Core {
         match accepted {
             Ok(incoming) => {
                 listener.judge.accepted();
-                self.acceptor.incoming.push_back(incoming);
+                self.incoming.push_back(incoming);
+                self.arrivals += 1;
             }
             Err(error) => {
                 self.idle(at);
-                self.accept_failed(at, error);
+                self.accept_failed(at, error, now);
             }
         }
         Some(at)
@@ -212,16 +246,15 @@ impl Core {
 
     /// One accept fewer. A listener that was to be closed, and has none, is closed.
     fn idle(&mut self, at: usize) {
-        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+        let Some(listener) = self.listeners.get_mut(at) else { return };
         listener.busy = listener.busy.saturating_sub(1);
         if listener.closing && listener.busy == 0 {
-            drop(self.acceptor.listeners.remove(at));
+            drop(self.listeners.remove(at));
         }
     }
 
-    fn accept_failed(&mut self, at: usize, error: io::Error) {
-        let now = self.now;
-        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+    fn accept_failed(&mut self, at: usize, error: io::Error, now: Moment) {
+        let Some(listener) = self.listeners.get_mut(at) else { return };
         if listener.closing {
             return;
         }
@@ -233,14 +266,15 @@ impl Core {
                 listener.paused = Some(until);
             }
             AcceptVerdict::Fatal => {
-                self.acceptor.broken.push_back(error);
+                self.broken.push_back(error);
+                self.arrivals += 1;
                 self.close_listener(at);
             }
         }
     }
 
-    pub(crate) fn stop_listening(&mut self) {
-        let places: Vec<usize> = self.acceptor.listeners.iter().map(|(at, _)| at).collect();
+    fn stop(&mut self) {
+        let places: Vec<usize> = self.listeners.iter().map(|(at, _)| at).collect();
         for at in places {
             self.close_listener(at);
         }
@@ -248,14 +282,14 @@ impl Core {
 
     /// Cancels what is in flight; the last to come back closes the listener.
     fn close_listener(&mut self, at: usize) {
-        let Some(listener) = self.acceptor.listeners.get_mut(at) else { return };
+        let Some(listener) = self.listeners.get_mut(at) else { return };
         listener.closing = true;
         listener.paused = None;
         if listener.busy == 0 {
-            return drop(self.acceptor.listeners.remove(at));
+            return drop(self.listeners.remove(at));
         }
         let door = listener.listener.as_raw_socket();
-        for (_, accept) in self.acceptor.accepts.iter().filter(|(_, accept)| accept.listener == at) {
+        for (_, accept) in self.accepts.iter().filter(|(_, accept)| accept.listener == at) {
             accept.flight.cancel(door);
         }
     }

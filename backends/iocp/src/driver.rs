@@ -1,22 +1,24 @@
 //! The connections of one port.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hangup::{Audit, Command, Input, InputError, Key, Mechanism, Moment, Plan, Policy, Pool, Report, Table};
-use slab::Slab;
+use hangup::shared::Table;
+use hangup::{Audit, Command, InputError, Key, Mechanism, Moment, Plan, Policy, Report};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use thiserror::Error;
 
-use crate::acceptor::Acceptor;
 use crate::guard::{Guard, Io};
-use crate::os::{self, Event, Flight, Port};
-use crate::socket::{Buffers, Socket};
+use crate::options::Options;
+use crate::os::{self, Event, Port};
+use crate::shared::{Done, Lists, Shared, States, lock};
+use crate::socket::{Flights, Socket, Stock};
+use crate::turns::{Holding, Work};
+use crate::waker::{Bell, Waker};
 
-/// The connections of one completion port. `S` is the application's state of one connection.
+/// The connections of one completion port, and one worker of it. `S` is the application's state of one connection.
 ///
 /// The loop is the application's. Each round it does this, in this order:
 ///
@@ -27,43 +29,84 @@ use crate::socket::{Buffers, Socket};
 ///
 /// Operations are submitted, cancelled and reaped, and connections shut down and closed, here and nowhere else,
 /// whatever ends them. Dropping the driver aborts them all, and gives nothing free that the OS has.
+///
+/// # Several workers
+///
+/// [`worker`](Self::worker) gives one more driver of the same port, for another thread with a loop of its own. All of
+/// them have the same connections and listeners. What the OS has finished comes to any of them, so a connection has
+/// its turns now on one worker, now on another, and never on two at a time:
+///
+/// * A turn begins when [`next`](Self::next) or [`get`](Self::get) hands out the [`Guard`], and takes the state to this
+///   worker. It ends with this worker's next call that takes `&mut self`, or when the driver is dropped, because the
+///   borrow of the state ends only then. So whoever has had a turn goes on in its loop, and stores no driver away.
+/// * While a turn lasts, `get` on another worker is refused ([`GetError::InUse`]); what may be said of a connection
+///   without its state, another worker says by [`command`](Self::command). A connection that ends meanwhile is
+///   released when the turn ends.
+/// * What is on a worker's list waits for that worker: whoever has long work to do does it elsewhere, as on one thread.
+/// * Each connection that ends has one report, on one of the workers. [`drain`](Self::drain) and
+///   [`stop_listening`](Self::stop_listening) are for all of them, [`keys`](Self::keys) and [`audit`](Self::audit) of
+///   all of them. In the audit, `stale` and `refused` then count, too, who was second with what another had done: that
+///   is no mistake.
+/// * A worker that is dropped leaves what was on its lists, unfetched reports too, to the others, and brings them back
+///   from their waits. The last one takes everything down.
+///
+/// ```no_run
+/// use hangup::Policy;
+/// use hangup_iocp::Driver;
+///
+/// let mut net: Driver<u32> = Driver::new(Policy::default())?;
+/// net.listen(std::net::TcpListener::bind("127.0.0.1:7777")?)?;
+/// std::thread::scope(|scope| {
+///     for mut worker in (1..4).map(|_| net.worker()).collect::<Vec<_>>() {
+///         scope.spawn(move || serve(&mut worker));
+///     }
+///     serve(&mut net)
+/// })?;
+///
+/// fn serve(net: &mut Driver<u32>) -> std::io::Result<()> {
+///     loop {
+///         net.wait(None)?;
+///         while let Some(conn) = net.next() {
+///             *conn.state += 1; // nobody else has it now
+///         }
+///         while let Some((stream, _peer)) = net.incoming()? {
+///             net.accept(stream, 0).map_err(|refused| refused.error)?;
+///         }
+///         while let Some(ended) = net.ended() {
+///             println!("{} after {} turns", ended.report, ended.state);
+///         }
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Driver<S> {
     pub(crate) core: Core,
-    states: Slab<S>,
+    states: Arc<States<S>>,
+    /// The state of the connection whose turn this worker has.
+    state: Option<Box<S>>,
 }
 
-/// Everything but the application's states.
+/// One worker: everything but the application's states.
 #[derive(Debug)]
 pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
     pub(crate) port: Arc<Port>,
-    pub(crate) table: Table<Socket, Flight>,
-    pub(crate) options: Options,
-    pub(crate) buffers: Buffers,
-    /// The memory of operations that are over, for those to come.
-    pub(crate) flights: Vec<Flight>,
-    pub(crate) acceptor: Acceptor,
+    pub(crate) flights: Flights,
     pub(crate) now: Moment,
-    pub(crate) epoch: Instant,
     /// What has come out of the port and is not looked at yet.
     pub(crate) events: Vec<Event>,
-    /// Connections with something to do for the application.
-    pub(crate) ready: VecDeque<Key>,
-    /// How many of them have their turn in this round.
+    pub(crate) lists: Lists,
+    /// How many of the connections on the list have their turn in this round.
     pub(crate) turns: usize,
-    /// Connections that want something for which the OS had no room just now.
-    pub(crate) later: Vec<Key>,
-    /// Connections that had as many rounds in a row as one may have.
-    pub(crate) soon: Vec<Key>,
-    /// Connections that have ended and whose reports have not been fetched.
-    pub(crate) done: VecDeque<Done>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) key: Key,
-    pub(crate) state: usize,
-    pub(crate) report: Report,
+    /// The turn that this worker has.
+    pub(crate) holding: Option<Holding>,
+    /// How often it has heard the bell.
+    pub(crate) heard: u64,
+    /// How much it knows to have come in at the listeners.
+    pub(crate) arrivals: u64,
+    /// It is one worker no more.
+    pub(crate) has_left: bool,
 }
 
 /// A connection that has ended: its socket is closed.
@@ -76,33 +119,6 @@ pub struct Ended<S> {
     pub state: S,
     /// What there is to say about it.
     pub report: Report,
-}
-
-/// How a driver goes about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`: an operation that succeeds at once sends no packet. Fewer turns
-    /// through the port; some old socket providers cannot do it, and then it is left out.
-    pub skip_on_success: bool,
-    /// Receives ask for nothing until there is something: a connection that is idle holds no buffer. A call more
-    /// for each receive.
-    pub zero_byte_receives: bool,
-    /// The size of a buffer, in bytes.
-    pub buffer_size: usize,
-    /// How much output a connection takes before a write would block, in bytes.
-    pub output_limit: usize,
-}
-
-impl Default for Options {
-    /// Skips, receives into buffers of 16 KiB, and holds 64 KiB of output.
-    fn default() -> Self {
-        Self {
-            skip_on_success: true,
-            zero_byte_receives: false,
-            buffer_size: 16 * 1024,
-            output_limit: 64 * 1024,
-        }
-    }
 }
 
 /// A stream could not be taken in; here is everything again.
@@ -131,26 +147,20 @@ pub struct ConnectError<S> {
     pub state: S,
 }
 
-/// Brings a driver back from [`Driver::wait`], from any thread.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<Port>);
-
-impl Waker {
-    /// Brings it back, also if it waits only later.
-    ///
-    /// # Errors
-    ///
-    /// If the OS is short of memory.
-    pub fn wake(&self) -> io::Result<()> {
-        self.0.wake()
-    }
+/// A connection was not handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// It is not there.
+    #[error(transparent)]
+    Gone(#[from] InputError),
+    /// Another worker has its turn. It can be told a [command](Driver::command) all the same.
+    #[error("connection {0} is in use by another worker")]
+    InUse(Key),
 }
 
-/// How many buffers are kept that nobody uses.
-const KEPT: usize = 256;
-
 impl<S> Driver<S> {
-    /// No connections yet.
+    /// No connections yet, and one worker.
     ///
     /// # Errors
     ///
@@ -165,31 +175,21 @@ impl<S> Driver<S> {
     ///
     /// As [`Driver::new`].
     pub fn with_options(policy: Policy, options: Options) -> io::Result<Self> {
-        let options = Options {
-            buffer_size: options.buffer_size.max(1),
-            output_limit: options.output_limit.max(1),
-            ..options
-        };
-        let core = Core {
-            port: Arc::new(Port::new()?),
-            table: Table::new(Mechanism::Port, policy),
-            options,
-            buffers: Buffers::new(options.buffer_size, KEPT),
-            flights: Vec::new(),
-            acceptor: Acceptor::default(),
-            now: Moment::EPOCH,
-            epoch: Instant::now(),
-            events: Vec::new(),
-            ready: VecDeque::new(),
-            turns: 0,
-            later: Vec::new(),
-            soon: Vec::new(),
-            done: VecDeque::new(),
-        };
-        Ok(Self { core, states: Slab::new() })
+        let options = options.sensible();
+        let port = Arc::new(Port::new()?);
+        let table = Table::new(Mechanism::Port, policy);
+        let shared = Arc::new(Shared::new(table, options, Bell::new(Arc::clone(&port))));
+        Ok(Self { core: Core::new(shared, port), states: Arc::new(States::new()), state: None })
     }
 
-    /// Takes in a stream that was accepted, and begins to receive. From here on it belongs to this driver: no
+    /// One more worker of the same port, for another thread: see [above](Self#several-workers).
+    #[must_use]
+    pub fn worker(&self) -> Self {
+        let (core, states) = (self.core.another(), Arc::clone(&self.states));
+        Self { core, states, state: None }
+    }
+
+    /// Takes in a stream that was accepted, and begins to receive. From here on it belongs to this port: no
     /// clone of it may be used for overlapped operations elsewhere.
     ///
     /// # Errors
@@ -197,16 +197,18 @@ impl<S> Driver<S> {
     /// [`AcceptError`], with the stream, if it cannot be associated with the port (it has one already), or the
     /// table is full.
     pub fn accept(&mut self, stream: TcpStream, state: S) -> Result<Key, AcceptError<S>> {
+        self.end_turn();
+        let Core { shared, now, .. } = &self.core;
         let skips = match adopt(&self.core, &stream) {
             Ok(skips) => skips,
             Err(error) => return Err(AcceptError { error, stream, state }),
         };
-        let vacant = match self.core.table.vacant() {
+        let vacant = match shared.table.vacant() {
             Ok(vacant) => vacant,
             Err(full) => return Err(AcceptError { error: io::Error::other(full), stream, state }),
         };
         let place = self.states.insert(state);
-        let key = vacant.accept(Socket::new(stream, place, skips), self.core.now);
+        let key = vacant.accept(Socket::new(stream, place, skips), *now);
         self.core.settle(key);
         Ok(key)
     }
@@ -218,32 +220,35 @@ impl<S> Driver<S> {
     /// [`ConnectError`] if there is no socket to be had or the table is full. A connect that fails, at once or
     /// later, is no error here: it ends with a report.
     pub fn connect(&mut self, peer: SocketAddr, state: S) -> Result<Key, ConnectError<S>> {
+        self.end_turn();
+        let Core { shared, now, .. } = &self.core;
         let made =
             new_socket(peer).and_then(|stream| adopt(&self.core, &stream).map(|skips| (stream, skips)));
         let (stream, skips) = match made {
             Ok(made) => made,
             Err(error) => return Err(ConnectError { error, state }),
         };
-        let vacant = match self.core.table.vacant() {
+        let vacant = match shared.table.vacant() {
             Ok(vacant) => vacant,
             Err(full) => return Err(ConnectError { error: io::Error::other(full), state }),
         };
         let place = self.states.insert(state);
         let mut socket = Socket::new(stream, place, skips);
         socket.peer = Some(peer);
-        let key = vacant.connect(socket, self.core.now);
+        let key = vacant.connect(socket, *now);
         self.core.settle(key);
         Ok(key)
     }
 
     /// Waits for what the OS finishes: until something is there for the application, a deadline passes, somebody
-    /// [wakes](Waker) it, or `limit` has passed. Then takes everything that has come, looks at the clock, and
+    /// [wakes](Waker) the workers, or `limit` has passed. Then takes what has come, looks at the clock, and
     /// lets deadlines pass.
     ///
     /// # Errors
     ///
     /// If the wait itself fails. That says nothing about any connection, and none has been touched.
     pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.end_turn();
         self.core.wait(limit)
     }
 
@@ -254,106 +259,141 @@ impl<S> Driver<S> {
     /// the next round, which begins at once.
     #[allow(clippy::should_implement_trait, reason = "what it lends does not outlive the next call")]
     pub fn next(&mut self) -> Option<Guard<'_, S>> {
-        let (key, work) = self.core.next_ready()?;
-        self.lend(key, work)
+        self.end_turn();
+        let work = self.core.next_turn()?;
+        self.lend(work)
     }
 
     /// The connection of a key, whatever it is doing: to queue output, to resume it, to close it.
     ///
     /// # Errors
     ///
-    /// [`InputError`] if the key is stale or foreign.
-    pub fn get(&mut self, key: Key) -> Result<Guard<'_, S>, InputError> {
-        self.core.table.get_mut(key)?;
-        let work = self.core.work(key);
-        self.lend(key, work).ok_or(InputError::Stale(key))
+    /// [`GetError`] if the key is stale or foreign, or another worker has the connection's turn.
+    pub fn get(&mut self, key: Key) -> Result<Guard<'_, S>, GetError> {
+        self.end_turn();
+        let shared = &self.core.shared;
+        // The table counts it if nobody is there.
+        shared.table.with_mut(key, |_| ())?;
+        match self.core.any_turn(key) {
+            Some(work) => self.lend(work).ok_or(GetError::InUse(key)),
+            None => Err(self.core.shared.table.life(key).err().map_or(GetError::InUse(key), GetError::Gone)),
+        }
     }
 
-    fn lend(&mut self, key: Key, work: Work) -> Option<Guard<'_, S>> {
-        let place = self.core.table.get(key).ok()?.state;
-        let state = self.states.get_mut(place)?;
-        Some(Guard { io: Io::new(&mut self.core, key, work), state })
+    /// Tells a connection something for which nobody needs its turn: to close, to pause, to resume, why it is about to
+    /// be closed, or how much output the application holds. What follows is performed. On any worker, whoever has the
+    /// turn.
+    ///
+    /// # Errors
+    ///
+    /// [`InputError`] if the key is stale or foreign, or the command has no meaning now.
+    pub fn command(&mut self, key: Key, command: Command) -> Result<(), InputError> {
+        self.end_turn();
+        self.core.command(key, command)?;
+        self.core.settle(key);
+        Ok(())
+    }
+
+    fn lend(&mut self, work: Work) -> Option<Guard<'_, S>> {
+        let Self { core, states, state } = self;
+        let Some((key, state)) = core.holding.as_ref().and_then(|holding| {
+            let lent = states.take(holding.state)?;
+            Some((holding.key, state.insert(lent)))
+        }) else {
+            core.end_turn();
+            return None;
+        };
+        Some(Guard { io: Io::new(core, key, work), state })
+    }
+
+    /// The state goes back to its place, and then the turn to whoever comes next.
+    pub(crate) fn end_turn(&mut self) {
+        if let (Some(holding), Some(state)) = (&self.core.holding, self.state.take()) {
+            self.states.put(holding.state, state);
+        }
+        self.core.end_turn();
     }
 
     /// The next connection that has ended.
     pub fn ended(&mut self) -> Option<Ended<S>> {
-        let Done { key, state, report } = self.core.done.pop_front()?;
-        Some(Ended { key, state: self.states.try_remove(state)?, report })
+        self.end_turn();
+        let Done { key, state, report } = self.core.lists.done.pop_front()?;
+        Some(Ended { key, state: *self.states.remove(state)?, report })
     }
 
     /// Closes every connection according to `plan`. They end with their reports, each within its deadlines.
     /// Listeners go on listening: see [`stop_listening`](Self::stop_listening).
     pub fn drain(&mut self, plan: Plan) {
-        let keys: Vec<Key> = self.core.table.keys().collect();
-        for key in keys {
-            self.core.command(key, Command::Close(plan));
+        self.end_turn();
+        for key in self.core.shared.table.keys() {
+            let _over = self.core.command(key, Command::Close(plan));
             self.core.settle(key);
         }
     }
 
-    /// What brings this driver back from its wait, from any thread.
+    /// What brings the workers of this port back from their waits, from any thread.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.core.port))
+        Waker::new(Arc::clone(&self.core.shared.bell))
     }
 
     /// The keys of all connections.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.core.table.keys()
+        self.core.shared.table.keys().into_iter()
     }
 
     /// How many connections there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.core.table.len()
+        self.core.shared.table.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.core.table.is_empty()
+        self.core.shared.table.is_empty()
     }
 
     /// What has come in, what has gone out, what was turned away, and what the OS has.
     #[must_use]
     pub fn audit(&self) -> Audit {
-        self.core.table.audit()
+        self.core.shared.table.audit()
     }
 
     /// The buffers: how many are out, and how many are kept.
     #[must_use]
-    pub const fn pool(&self) -> &Pool {
-        self.core.buffers.pool()
-    }
-}
-
-/// What there is to do for the application.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Work {
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    pub(crate) connected: bool,
-}
-
-impl Work {
-    pub(crate) fn is_nothing(self) -> bool {
-        self == Self::default()
+    pub fn pool(&self) -> Stock {
+        self.core.shared.stock()
     }
 }
 
 impl Core {
-    pub(crate) fn command(&mut self, key: Key, command: Command) -> bool {
-        self.table.input(key, Input::Command(command), self.now).is_ok()
+    /// It knows what has been rung and what has come in until now: whoever was there before has been told.
+    pub(crate) fn new(shared: Arc<Shared>, port: Arc<Port>) -> Self {
+        let (heard, arrivals) = (shared.bell.rings(), lock(&shared.acceptor).arrivals());
+        Self {
+            shared,
+            port,
+            flights: Flights::default(),
+            now: Moment::EPOCH,
+            events: Vec::new(),
+            lists: Lists::default(),
+            turns: 0,
+            holding: None,
+            heard,
+            arrivals,
+            has_left: false,
+        }
     }
 }
 
 /// Lets a socket's packets come to the port. Whether it sends none when it succeeds at once.
 fn adopt(core: &Core, stream: &TcpStream) -> io::Result<bool> {
-    if core.options.zero_byte_receives {
+    if core.shared.options.zero_byte_receives {
         stream.set_nonblocking(true)?;
     }
     core.port.associate(stream)?;
-    Ok(core.options.skip_on_success && os::set_skip_on_success(stream).is_ok())
+    Ok(core.shared.options.skip_on_success && os::set_skip_on_success(stream).is_ok())
 }
 
 /// A socket of the peer's address family, bound, as `ConnectEx` wants it.

@@ -8,11 +8,16 @@ use hangup::{
 };
 use thiserror::Error;
 
-use crate::driver::{Core, Work};
+use crate::driver::Core;
+use crate::output::{Held, Output};
+use crate::perform::{announce, said};
+use crate::socket::Buffers;
+use crate::turns::Work;
 
 /// One connection, while the application has something to do with it.
 ///
-/// When it is dropped, everything that follows is performed: operations submitted, FIN sent, socket released.
+/// When it is dropped, everything that follows is performed: operations submitted, FIN sent. The state is lent until the
+/// next call of this worker; only then is the turn over, and a connection that has ended is released.
 #[derive(Debug)]
 #[must_use = "there is something to do: read until it would block, write what is queued"]
 pub struct Guard<'a, S> {
@@ -78,54 +83,40 @@ impl<'a> Io<'a> {
     /// The state of the connection.
     #[must_use]
     pub fn life(&self) -> Option<Life> {
-        self.core.table.life(self.key).ok()
+        self.core.shared.table.life(self.key).ok()
     }
 
     /// The stream, for its addresses and options. Reads and writes go through [`Read`] and [`Write`] here.
     #[must_use]
     pub fn stream(&self) -> Option<&TcpStream> {
-        self.core.table.get(self.key).ok().map(crate::socket::Socket::stream)
+        self.core.holding.as_ref().map(|holding| &*holding.stream)
     }
 
     /// Says how many bytes of output the application holds that it has not written: the whole amount. The guard
     /// comes back when they can be written, and no FIN is sent before they are.
     ///
-    /// A `write` that takes only a part, or nothing, counts what it left over by itself: that of the last write, not of
-    /// several. Whoever holds more, or gives some of it up, says so here, at the latest before closing.
+    /// A `write` that takes only a part, or nothing, makes the guard come back by itself, and holds the FIN until a
+    /// turn ends whose last write took everything. So this is needed only for output that is left at the end of a
+    /// turn without a `write` having been tried with it, and for output that was given up.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::BrokenPipe`] if our half has been finished, or is lost.
     pub fn output(&mut self, bytes: usize) -> io::Result<()> {
-        let over = matches!(
-            self.life().map(Life::send_half),
-            Some(SendHalf::FinDue | SendHalf::FinSent | SendHalf::Failed | SendHalf::Shut)
-        );
-        let all = bytes.saturating_add(self.written());
-        if !(over && bytes > 0) && self.core.command(self.key, Command::Output(all)) {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
+        self.core
+            .command(self.key, Command::Output(bytes))
+            .map_err(|_refused| io::ErrorKind::BrokenPipe.into())
     }
 
     /// Stops the guard from coming for input. What is in flight stays so: it tells of a reset, or brings input for
     /// later. After that a port has nothing to tell, and a reset is found after [`resume`](Self::resume).
     pub fn pause(&mut self) {
-        self.set_paused(true);
-        self.core.command(self.key, Command::Pause);
+        self.command(Command::Pause);
     }
 
     /// Lets the guard come for input again.
     pub fn resume(&mut self) {
-        self.set_paused(false);
-        self.core.command(self.key, Command::Resume);
-    }
-
-    fn set_paused(&mut self, paused: bool) {
-        if let Ok(socket) = self.core.table.get_mut(self.key) {
-            socket.paused = paused;
-        }
+        self.command(Command::Resume);
     }
 
     /// Ends our half, or the connection, according to plan. Never fails: what has ended stays so, and a
@@ -133,12 +124,16 @@ impl<'a> Io<'a> {
     ///
     /// Under [`Plan::Flush`] and [`Plan::Linger`] the guard still comes for output that was announced.
     pub fn close(&mut self, plan: Plan) {
-        self.core.command(self.key, Command::Close(plan));
+        self.command(Command::Close(plan));
     }
 
     /// Says why the application is about to close, unless a cause is known already.
     pub fn blame(&mut self, blame: Blame) {
-        self.core.command(self.key, Command::Blame(blame));
+        self.command(Command::Blame(blame));
+    }
+
+    fn command(&mut self, command: Command) {
+        let _over = self.core.command(self.key, command);
     }
 
     /// What a receive came back with, whole and without a copy. `None`: nothing is here, and
@@ -148,9 +143,13 @@ impl<'a> Io<'a> {
         if self.may_read().is_err() {
             return None;
         }
-        let buffer = self.core.table.get_mut(self.key).ok()?.input.take()?;
-        self.core.say(self.key, (Answer::Received(buffer.len()), None));
-        Some(buffer)
+        let Core { shared, now, .. } = &*self.core;
+        let taken = shared.socket(self.key, |socket| {
+            let buffer = socket.input.take()?;
+            said(shared, self.key, (Answer::Received(buffer.len()), None), *now);
+            Some(buffer)
+        });
+        taken.flatten()
     }
 
     /// Sends a buffer, whole and without a copy, behind what was written before. It is taken or it is not. When it is
@@ -162,77 +161,89 @@ impl<'a> Io<'a> {
     /// [`Write::write`].
     pub fn send(&mut self, buffer: Buffer) -> Result<(), SendError> {
         if buffer.is_empty() {
-            self.core.buffers.give(buffer);
+            self.core.shared.give(buffer);
             return Ok(());
         }
-        if let Err(error) = self.room(buffer.len()) {
-            return Err(SendError { error, buffer });
+        let mut waiting = Some(buffer);
+        let length = waiting.as_ref().map_or(0, |buffer| buffer.len());
+        let sent = self.put(length, true, |output, _count, _buffers| {
+            waiting.take().into_iter().for_each(|buffer| output.push(buffer));
+        });
+        match (sent, waiting) {
+            (Err(error), Some(buffer)) => Err(SendError { error, buffer }),
+            (Ok(_), _) | (_, None) => Ok(()),
         }
-        if self.is_finishing() && self.pending() - self.written() < buffer.len() {
-            return Err(SendError { error: io::ErrorKind::BrokenPipe.into(), buffer });
-        }
-        match self.core.table.get_mut(self.key) {
-            Ok(socket) => socket.output.push(buffer),
-            Err(_) => return Err(SendError { error: io::ErrorKind::NotConnected.into(), buffer }),
-        }
-        Ok(())
     }
 
     /// An empty buffer, to be filled and sent.
     #[must_use = "it came out of the pool"]
     pub fn buffer(&mut self) -> Buffer {
-        self.core.buffers.take()
+        self.core.shared.buffer()
     }
 
     /// Takes a buffer back that [`received`](Self::received) or [`buffer`](Self::buffer) gave out.
     pub fn give_back(&mut self, buffer: Buffer) {
-        self.core.buffers.give(buffer);
+        self.core.shared.give(buffer);
     }
 
-    /// Bytes that were written and are not sent yet.
-    fn written(&self) -> usize {
-        self.core.table.get(self.key).map_or(0, |socket| socket.output.len())
-    }
-
-    fn pending(&self) -> usize {
-        self.core.table.pending(self.key).map_or(0, |pending| pending as usize)
-    }
-
-    fn is_finishing(&self) -> bool {
-        self.life().is_some_and(|life| life.send_half() == SendHalf::FinQueued)
-    }
-
-    /// Announces `length` bytes of output, and tells how many more can be taken.
-    fn room(&mut self, length: usize) -> io::Result<usize> {
-        let Some(life) = self.life() else { return Err(io::ErrorKind::NotConnected.into()) };
-        match life.send_half() {
-            SendHalf::Idle | SendHalf::Queued | SendHalf::FinQueued => {}
-            SendHalf::Failed => return Err(self.lost()),
-            SendHalf::FinDue | SendHalf::FinSent | SendHalf::Shut => {
-                return Err(io::ErrorKind::BrokenPipe.into());
+    /// Takes output in: of `length` bytes as many as there is room for, or `whole`. How many that was.
+    ///
+    /// It is announced and queued with the connection's lock held, as what is sent is told and taken off with it held:
+    /// the amount that the machine is told is the whole, so nobody may change it in between.
+    fn put(
+        &mut self,
+        length: usize,
+        whole: bool,
+        queue: impl FnOnce(&mut Output, usize, &mut Buffers),
+    ) -> io::Result<usize> {
+        self.make_room();
+        let Core { shared, now, .. } = &*self.core;
+        let key = self.key;
+        let put = shared.socket(key, |socket| {
+            let Ok(life) = shared.table.life(key) else { return Err(io::ErrorKind::NotConnected.into()) };
+            let length = match (life.send_half(), socket.held) {
+                (SendHalf::Idle | SendHalf::Queued, _) | (SendHalf::FinQueued, Held::Open { .. }) => length,
+                // After the last word, what was announced before it.
+                (SendHalf::FinQueued, Held::Known(bytes)) if bytes == 0 || whole && bytes < length => {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                (SendHalf::FinQueued, Held::Known(bytes)) => length.min(bytes),
+                // Which of the two it is, is told below.
+                (SendHalf::Failed | SendHalf::FinDue | SendHalf::FinSent | SendHalf::Shut, _) => {
+                    return Ok(None);
+                }
+            };
+            let room = shared.options.output_limit.saturating_sub(socket.output.len());
+            let count = if whole && room > 0 { length } else { room.min(length) };
+            let held = socket.held.after(length, count);
+            if !announce(shared, key, held.all(socket.output.len() + count), *now) {
+                return Ok(None);
             }
+            (socket.held, socket.is_told) = (held, false);
+            if count == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            queue(&mut socket.output, count, &mut shared.buffers());
+            Ok(Some(count))
+        });
+        match put {
+            Some(Ok(Some(count))) => Ok(count),
+            Some(Err(error)) => Err(error),
+            Some(Ok(None)) if self.life().is_some_and(|life| life.send_half() == SendHalf::Failed) => {
+                Err(self.lost())
+            }
+            Some(Ok(None)) => Err(io::ErrorKind::BrokenPipe.into()),
+            None => Err(io::ErrorKind::NotConnected.into()),
         }
-        if self.written() >= self.core.options.output_limit {
-            // What is sent at once makes room.
+    }
+
+    /// What is sent at once makes room.
+    fn make_room(&mut self) {
+        let Core { shared, .. } = &*self.core;
+        let is_full = shared.socket(self.key, |socket| socket.output.len() >= shared.options.output_limit);
+        if is_full == Some(true) {
             self.core.push(self.key);
-            if self.life().is_some_and(|life| life.send_half() == SendHalf::Failed) {
-                return Err(self.lost());
-            }
         }
-        let written = self.written();
-        if self.is_finishing() && self.pending() <= written {
-            // What was announced before the last word has been written.
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let all = written.saturating_add(length);
-        if self.pending() < all && !self.is_finishing() {
-            self.core.command(self.key, Command::Output(all));
-        }
-        let room = self.core.options.output_limit.saturating_sub(written);
-        if room == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(if self.is_finishing() { room.min(self.pending() - written) } else { room })
     }
 
     /// Whether input can be taken; if not, what there is to say instead.
@@ -248,7 +259,7 @@ impl<'a> Io<'a> {
 
     /// The error of a connection that is lost, for whoever calls again.
     fn lost(&self) -> io::Error {
-        if let Ok(Some(code)) = self.core.table.code(self.key) {
+        if let Ok(Some(code)) = self.core.shared.table.code(self.key) {
             // A status of the kernel is told in the words of Winsock.
             let status = code.space() == Space::NtStatus;
             let number = if status { code.fault().typical(Os::Windows) } else { Some(code.value()) };
@@ -270,29 +281,29 @@ impl Read for Io<'_> {
             return Ok(0);
         }
         self.may_read()?;
-        let ended = self.life().is_some_and(|life| life.receive_half() == ReceiveHalf::Ended);
-        let Ok(socket) = self.core.table.get_mut(self.key) else {
-            return Err(io::ErrorKind::NotConnected.into());
-        };
-        let Some(input) = &mut socket.input else {
-            if ended {
-                socket.news.end = false;
-                return Ok(0);
+        let Core { shared, now, .. } = &*self.core;
+        let key = self.key;
+        let read = shared.socket(key, |socket| {
+            let Some(input) = &mut socket.input else {
+                // What comes before the end is here before the end is told, so none of it can be overlooked.
+                if shared.table.life(key).is_ok_and(|life| life.receive_half() == ReceiveHalf::Ended) {
+                    socket.news.end = false;
+                    return Ok(0);
+                }
+                return Err(io::ErrorKind::WouldBlock.into());
+            };
+            let count = input.len().min(buffer.len());
+            if let (Some(to), Some(from)) = (buffer.get_mut(..count), input.get(..count)) {
+                to.copy_from_slice(from);
             }
-            return Err(io::ErrorKind::WouldBlock.into());
-        };
-        let count = input.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..count), input.get(..count)) {
-            to.copy_from_slice(from);
-        }
-        input.consume(count);
-        if input.is_empty() {
-            if let Some(empty) = socket.input.take() {
-                self.core.buffers.give(empty);
+            input.consume(count);
+            if input.is_empty() {
+                socket.input.take().into_iter().for_each(|empty| shared.give(empty));
             }
-        }
-        self.core.say(self.key, (Answer::Received(count), None));
-        Ok(count)
+            said(shared, key, (Answer::Received(count), None), *now);
+            Ok(count)
+        });
+        read.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
     }
 }
 
@@ -301,11 +312,9 @@ impl Write for Io<'_> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let room = self.room(bytes.len())?;
-        let Core { table, buffers, .. } = &mut *self.core;
-        let Ok(socket) = table.get_mut(self.key) else { return Err(io::ErrorKind::NotConnected.into()) };
-        let limit = socket.output.len() + room;
-        Ok(socket.output.write(bytes, limit, buffers))
+        self.put(bytes.len(), false, |output, count, buffers| {
+            output.write(bytes.get(..count).unwrap_or(bytes), buffers);
+        })
     }
 
     /// What was written is sent when the guard is dropped; nothing is held back for more.
@@ -316,11 +325,7 @@ impl Write for Io<'_> {
 
 impl Drop for Io<'_> {
     fn drop(&mut self) {
-        if let Ok(socket) = self.core.table.get_mut(self.key) {
-            // It has been told.
-            socket.news.connected = false;
-            socket.news.loss = false;
-        }
+        self.core.account(self.key);
         self.core.settle(self.key);
     }
 }

@@ -45,6 +45,8 @@
 //!   an error of [`Driver::wait`], and touches no connection.
 //! * Zero bytes are the end of the stream only for a receive that had room.
 //! * Errors are read from the status in the `OVERLAPPED`. What the port makes of them, 64 for one, has four meanings.
+//! * A packet may come to one [worker](Driver#several-workers) before the call that submitted its operation has returned
+//!   on another. The memory of the operation is free when both are over, and not before.
 //! * No socket is closed while the OS has an operation of it: Windows would turn a graceful close into a reset.
 //!
 //! # What it cannot see
@@ -56,15 +58,20 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `driver` | the connections of one port |
+//! | `driver` | the connections of one port, and one worker of it |
+//! | `options` | how it goes about it |
+//! | `shared` | what the workers of one port have in common |
 //! | `round` | one round of the loop: wait, take what has come, look at the clock |
 //! | `guard` | reading, writing and closing one of them |
 //! | `input` | what the OS said, in the machine's words |
 //! | `perform` | what the machine wants, as calls |
 //! | `landing` | what became of an operation |
 //! | `socket` | a socket, and the bytes on their way through it |
+//! | `output` | what waits to be sent, and what the application holds back |
+//! | `turns` | whose turn it is with a connection |
 //! | `acceptor` | listeners that survive what their clients do |
-//! | `teardown` | the end of the driver itself |
+//! | `waker` | bringing workers back that wait |
+//! | `teardown` | the end of a worker, and of the port itself |
 //! | `os` | the only `unsafe` |
 #![cfg_attr(not(windows), allow(rustdoc::broken_intra_doc_links, reason = "there is nothing to link to"))]
 
@@ -79,19 +86,35 @@ mod input;
 #[cfg(windows)]
 mod landing;
 #[cfg(windows)]
+mod options;
+#[cfg(windows)]
 mod os;
+#[cfg(windows)]
+mod output;
 #[cfg(windows)]
 mod perform;
 #[cfg(windows)]
 mod round;
+#[cfg(windows)]
+mod shared;
 #[cfg(windows)]
 mod socket;
 #[cfg(windows)]
 mod teardown;
 #[cfg(all(test, windows))]
 mod tests;
+#[cfg(windows)]
+mod turns;
+#[cfg(windows)]
+mod waker;
 
 #[cfg(windows)]
-pub use crate::driver::{AcceptError, ConnectError, Driver, Ended, Options, Waker};
+pub use crate::driver::{AcceptError, ConnectError, Driver, Ended, GetError};
 #[cfg(windows)]
 pub use crate::guard::{Guard, Io, SendError};
+#[cfg(windows)]
+pub use crate::options::Options;
+#[cfg(windows)]
+pub use crate::socket::Stock;
+#[cfg(windows)]
+pub use crate::waker::Waker;

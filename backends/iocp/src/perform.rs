@@ -1,36 +1,85 @@
 //! What the machine wants, as calls. What a call says goes back in at once.
 
 use std::net::Shutdown;
+use std::os::windows::io::RawSocket;
 use std::time::Duration;
 
 use hangup::{
-    Answer, Buffer, Cancels, Close, Input, Key, Life, Operation, Outcome, Owed, Phase, ReceiveHalf, Wants,
+    Answer, Buffer, Cancels, Close, Command, Input, InputError, Key, Moment, Operation, OperationKey,
+    Outcome, Owed, Phase, Wants,
 };
 use socket2::SockRef;
 
-use crate::driver::{Core, Done, Work};
+use crate::driver::Core;
 use crate::input::{self, Said};
-use crate::os::{Flight, Landing, Submitted};
+use crate::landing::answer;
+use crate::os::{Armed, IN_USE, Landing, Part, Submitted};
+use crate::output::Held;
+use crate::shared::{Done, Shared};
+use crate::socket::Socket;
+use crate::turns::Turn;
 
 /// How often one connection is looked at in a row, before others have their turn: an operation that succeeds at once
 /// may be followed by the next.
 const ROUNDS: usize = 16;
 
+/// Feeds what a call said that had nothing of ours. Whether the machine took it.
+pub(crate) fn said(shared: &Shared, key: Key, (answer, code): Said, now: Moment) -> bool {
+    let input = Input::Outcome(Outcome::Immediate(answer));
+    match code {
+        Some(code) => shared.table.input_with_code(key, input, code, now).is_ok(),
+        None => shared.table.input(key, input, now).is_ok(),
+    }
+}
+
+/// Says how much output there is in all, unless the machine knows. Whether it may be so much.
+pub(crate) fn announce(shared: &Shared, key: Key, all: usize, now: Moment) -> bool {
+    let is_known = shared
+        .table
+        .pending(key)
+        .is_ok_and(|pending| all > 0 && u32::try_from(all).unwrap_or(u32::MAX) == pending);
+    is_known || shared.table.input(key, Input::Command(Command::Output(all)), now).is_ok()
+}
+
+/// An operation that this worker is to submit. As long as it is claimed, the connection is not released, so the number
+/// of its socket is good.
+pub(crate) struct Claim {
+    operation: OperationKey,
+    raw: RawSocket,
+    skips: bool,
+    buffer: Buffer,
+}
+
 impl Core {
-    /// Feeds what a call said that had nothing of ours. Whether the machine took it.
-    pub(crate) fn say(&mut self, key: Key, (answer, code): Said) -> bool {
-        let input = Input::Outcome(Outcome::Immediate(answer));
-        match code {
-            Some(code) => self.table.input_with_code(key, input, code, self.now).is_ok(),
-            None => self.table.input(key, input, self.now).is_ok(),
-        }
+    /// Feeds a command. How much output the application holds is beside what waits to be sent.
+    pub(crate) fn command(&mut self, key: Key, command: Command) -> Result<(), InputError> {
+        let Self { shared, now, .. } = self;
+        let feed = |command| shared.table.input(key, Input::Command(command), *now).map(|_wants| ());
+        let with_socket = match command {
+            Command::Output(bytes) => shared.socket(key, |socket| {
+                let held = Held::Known(bytes);
+                feed(Command::Output(held.all(socket.output.len())))?;
+                (socket.held, socket.is_told) = (held, false);
+                Ok(())
+            }),
+            Command::Pause | Command::Resume => shared.socket(key, |socket| {
+                socket.paused = command == Command::Pause;
+                feed(command)
+            }),
+            Command::Close(_) | Command::Blame(_) => None,
+        };
+        // If there is no socket any more, the table says why.
+        with_socket.unwrap_or_else(|| feed(command))
     }
 
     /// Performs everything that is wanted and possible. A connection that has ended is released; one with something
     /// to do for the application is put on the list.
+    ///
+    /// Wants are what is to be done as far as this worker knows. What another has claimed meanwhile, that one performs;
+    /// and whoever has fed something comes here behind it, so nothing that is wanted is left undone.
     pub(crate) fn settle(&mut self, key: Key) {
         for _ in 0..ROUNDS {
-            let Ok(wants) = self.table.wants(key) else { return };
+            let Ok(wants) = self.shared.table.wants(key) else { return };
             if let Some(close) = wants.release {
                 return self.release(key, close);
             }
@@ -38,7 +87,7 @@ impl Core {
                 return self.offer(key);
             }
         }
-        self.soon.push(key);
+        self.lists.soon.push(key);
         self.offer(key);
     }
 
@@ -67,8 +116,8 @@ impl Core {
             self.connect(key)
         } else if inquire {
             self.inquire(key)
-        } else if discard && self.has_input(key) {
-            self.discard(key)
+        } else if discard && self.discard(key) {
+            true
         } else if shutdown {
             self.shut_down(key)
         } else if !cancel.is_empty() {
@@ -78,81 +127,112 @@ impl Core {
         } else {
             // Both, before anything is looked at again; the send first, which names a reset where a receive may not.
             let sent = send && self.send(key);
-            let received = receive && !self.has_input(key) && self.receive(key);
+            let received = receive && self.receive(key);
             sent || received
         }
     }
 
-    /// Hands an operation over. Whether there may be more to perform.
+    /// Claims an operation, if it is still wanted. `prepare` gives what goes with it, if there is anything to be done.
     ///
-    /// From `lend` on the operation is in flight, and its memory belongs to the table and the OS. What the call says
-    /// goes in by the same door as what a packet says.
-    fn submit(
+    /// With the connection's lock held, so that what the last of its kind has brought is here.
+    fn claim(
         &mut self,
         key: Key,
         kind: Operation,
-        buffer: Buffer,
-        call: impl FnOnce(&mut Flight, u64, Buffer) -> Submitted,
-    ) -> bool {
-        let flight = self.flights.pop().unwrap_or_else(Flight::new);
-        let operation = match self.table.lend(key, kind, Owed::One, Some(flight), self.now) {
-            Ok(operation) => operation,
-            Err(refused) => {
-                self.flights.extend(refused.buffer);
-                self.put_back(key, kind, buffer);
-                return false;
+        prepare: impl FnOnce(&Shared, &mut Socket, Wants) -> Option<Buffer>,
+    ) -> Option<Claim> {
+        let Self { shared, flights, now, .. } = self;
+        let claimed = shared.socket(key, |socket| {
+            let buffer = prepare(shared, socket, shared.table.wants(key).ok()?)?;
+            match shared.table.lend(key, kind, Owed::One, Some(flights.take()), *now) {
+                Ok(operation) => {
+                    socket.claimed(kind, operation.user_data());
+                    Some(Claim { operation, raw: socket.raw(), skips: socket.skips, buffer })
+                }
+                Err(refused) => {
+                    refused.buffer.into_iter().for_each(|flight| flights.keep(flight));
+                    if kind == Operation::Send {
+                        socket.output.back(buffer, 0, &mut shared.buffers());
+                    } else {
+                        shared.give(buffer);
+                    }
+                    None
+                }
             }
-        };
-        let user_data = operation.user_data();
-        if let Ok(socket) = self.table.get_mut(key) {
-            socket.submitted(kind, user_data);
-        }
-        let Some(flight) = self.table.lent_mut(&operation) else { return false };
-        let (landing, failed) = match call(flight, user_data, buffer) {
-            Submitted::Pending => return self.table.taken(operation, self.now).is_ok(),
+        });
+        claimed.flatten()
+    }
+
+    /// Hands an operation over. Whether there may be more to perform.
+    fn submit(
+        &mut self,
+        claim: Claim,
+        part: Part,
+        call: impl FnOnce(Armed, RawSocket, bool) -> Submitted,
+    ) -> bool {
+        let (operation, submitted) = self.call(claim, part, call);
+        let key = operation.key();
+        let (landing, failed) = match submitted {
+            Submitted::Pending => {
+                self.taken(operation);
+                return true;
+            }
             Submitted::Done(count) => (Landing::Done(count), false),
             Submitted::Failed(code) => (Landing::Failed(code, 0), true),
         };
         self.finish(operation, landing, true);
         // The OS had no room for it: nothing has ended, and to ask again at once would be to spin.
-        let again = failed && self.table.life(key).is_ok_and(|life| life.phase() != Phase::Ending);
+        let again = failed && self.shared.table.life(key).is_ok_and(|life| life.phase() != Phase::Ending);
         if again {
-            self.later.push(key);
+            self.lists.later.push(key);
         }
         !again
     }
 
-    fn put_back(&mut self, key: Key, kind: Operation, buffer: Buffer) {
-        match self.table.get_mut(key) {
-            Ok(socket) if kind == Operation::Send => socket.output.sent(buffer, 0, &mut self.buffers),
-            Ok(_) | Err(_) => self.buffers.give(buffer),
-        }
+    /// Makes the call. From the claim on the operation is in flight, and its memory belongs to the table and the OS.
+    /// What the call says goes in by the same door as what a packet says.
+    ///
+    /// No lock is held: the packet may come to another worker before this has returned.
+    pub(crate) fn call(
+        &self,
+        Claim { operation, buffer, raw, skips }: Claim,
+        part: Part,
+        call: impl FnOnce(Armed, RawSocket, bool) -> Submitted,
+    ) -> (OperationKey, Submitted) {
+        let number = operation.user_data();
+        let armed = self.shared.table.with_lent(&operation, |flight| flight.arm(number, buffer, part));
+        (operation, armed.flatten().map_or(IN_USE, |armed| call(armed, raw, skips)))
     }
 
     fn connect(&mut self, key: Key) -> bool {
-        let Ok(socket) = self.table.get(key) else { return false };
-        let (raw, skips) = (socket.raw(), socket.skips);
-        let Some(peer) = socket.peer else { return false };
-        self.submit(key, Operation::Connect, Buffer::default(), |flight, user_data, _| {
-            flight.connect(raw, user_data, peer, skips)
-        })
+        let mut to = None;
+        let claim = self.claim(key, Operation::Connect, |_, socket, wants| {
+            to = socket.peer;
+            wants.connect.then(Buffer::default)
+        });
+        let (Some(claim), Some(peer)) = (claim, to) else { return false };
+        self.submit(claim, Part::Room, |armed, raw, skips| armed.connect(raw, peer, skips))
     }
 
     fn receive(&mut self, key: Key) -> bool {
-        let zero = self.options.zero_byte_receives;
-        let Ok(socket) = self.table.get_mut(key) else { return false };
-        socket.has_room = !zero || socket.in_vain;
-        let (raw, skips) = (socket.raw(), socket.skips);
-        let buffer = if socket.has_room { self.buffers.take() } else { Buffer::default() };
-        self.submit(key, Operation::Receive, buffer, |flight, user_data, buffer| {
-            flight.receive(raw, user_data, buffer, skips)
+        let Some(claim) = self.claim_receive(key) else { return false };
+        self.submit(claim, Part::Room, Armed::receive)
+    }
+
+    pub(crate) fn claim_receive(&mut self, key: Key) -> Option<Claim> {
+        self.claim(key, Operation::Receive, |shared, socket, wants| {
+            if !wants.receive || socket.input.is_some() {
+                return None;
+            }
+            socket.has_room = !shared.options.zero_byte_receives || socket.in_vain;
+            Some(if socket.has_room { shared.buffer() } else { Buffer::default() })
         })
     }
 
     /// Hands over what can be sent now, and nothing else.
     pub(crate) fn push(&mut self, key: Key) {
         for _ in 0..ROUNDS {
-            let wanted = self.table.wants(key).is_ok_and(|wants| wants.send);
+            let wanted = self.shared.table.wants(key).is_ok_and(|wants| wants.send);
             if !wanted || !self.send(key) {
                 break;
             }
@@ -160,25 +240,39 @@ impl Core {
     }
 
     fn send(&mut self, key: Key) -> bool {
-        let Ok(socket) = self.table.get_mut(key) else { return false };
-        let (raw, skips) = (socket.raw(), socket.skips);
-        let Some(buffer) = socket.output.lend() else { return false };
-        self.submit(key, Operation::Send, buffer, |flight, user_data, buffer| {
-            flight.send(raw, user_data, buffer, skips)
-        })
+        let Some(claim) = self.claim_send(key) else { return false };
+        self.submit(claim, Part::Filled, Armed::send)
+    }
+
+    pub(crate) fn claim_send(&mut self, key: Key) -> Option<Claim> {
+        self.claim(
+            key,
+            Operation::Send,
+            |_, socket, wants| {
+                if wants.send { socket.output.lend() } else { None }
+            },
+        )
     }
 
     /// Asks for the pending error, as its only owner.
     fn inquire(&mut self, key: Key) -> bool {
-        let Ok(socket) = self.table.get(key) else { return false };
-        let said = input::inquired(socket.stream().take_error());
-        self.say(key, said)
+        let asking = Input::Outcome(Outcome::Submitting(Operation::Inquire, Owed::One));
+        if self.shared.table.input(key, asking, self.now).is_err() {
+            return false;
+        }
+        let pending = self.shared.socket(key, |socket| socket.stream().take_error());
+        pending.is_some_and(|pending| said(&self.shared, key, input::inquired(pending), self.now))
     }
 
     fn shut_down(&mut self, key: Key) -> bool {
-        let Ok(socket) = self.table.get(key) else { return false };
-        let said = input::shut_down(&socket.stream().shutdown(Shutdown::Write));
-        self.say(key, said)
+        let Self { shared, now, .. } = self;
+        let Ok(operation) = shared.table.lend(key, Operation::Shutdown, Owed::One, None, *now) else {
+            return false;
+        };
+        let result = shared.socket(key, |socket| socket.stream().shutdown(Shutdown::Write));
+        let none_lent = answer(shared, operation, result.as_ref().map(input::shut_down), true, *now);
+        debug_assert!(none_lent.is_none(), "nothing was lent");
+        true
     }
 
     /// Asks the OS to cancel, each by its own `OVERLAPPED`. The call answers the request; the operation is answered
@@ -189,131 +283,71 @@ impl Core {
         let mut asked = false;
         for (_, kind) in kinds.into_iter().filter(|(wanted, _)| *wanted) {
             let cancelling = Input::Outcome(Outcome::Cancelling(kind));
-            if self.table.input(key, cancelling, self.now).is_err() {
+            if self.shared.table.input(key, cancelling, self.now).is_err() {
                 continue;
             }
             self.cancel_one(key, kind);
             let answered = Input::Outcome(Outcome::CancelAnswered(kind));
-            asked |= self.table.input(key, answered, self.now).is_ok();
+            asked |= self.shared.table.input(key, answered, self.now).is_ok();
         }
         asked
     }
 
     fn cancel_one(&mut self, key: Key, kind: Operation) {
-        let Ok(socket) = self.table.get(key) else { return };
-        let (raw, user_data) = (socket.raw(), socket.flight(kind));
-        let Ok(operation) = self.table.operation(user_data) else { return };
-        if let Some(flight) = self.table.lent_mut(&operation) {
-            flight.cancel(raw);
-        }
+        let Self { shared, .. } = self;
+        let named = shared.socket(key, |socket| (socket.raw(), socket.flight(kind)));
+        let Some((raw, user_data)) = named else { return };
+        let Ok(operation) = shared.table.operation(user_data) else { return };
+        // If its packet has come to another worker by now, it has no memory any more.
+        shared.table.with_lent(&operation, |flight| flight.cancel(raw));
     }
 
     fn sever(&mut self, key: Key) -> bool {
-        if let Ok(socket) = self.table.get(key) {
-            // If it is disconnected already, so much the better.
-            drop(socket.stream().shutdown(Shutdown::Both));
-        }
-        self.say(key, (Answer::Severed, None))
+        // If it is disconnected already, so much the better.
+        let _severed = self.shared.socket(key, |socket| socket.stream().shutdown(Shutdown::Both));
+        said(&self.shared, key, (Answer::Severed, None), self.now)
     }
 
-    /// The one place where a connection is given back and its socket closed. Nothing of it is in flight.
+    /// The one place where a connection is given back and its socket closed. Nothing of it is in flight, and nobody has
+    /// its turn: whoever has it comes here when the turn ends.
     fn release(&mut self, key: Key, close: Close) {
-        if self.table.get(key).is_ok_and(|socket| socket.news.loss) {
+        let is_over = self.shared.socket(key, |socket| match socket.turn {
+            Turn::Nobody | Turn::Listed if !socket.news.loss => {
+                socket.turn = Turn::Over;
+                true
+            }
             // The application has a turn first, so that whoever reads is told.
+            Turn::Nobody | Turn::Listed | Turn::Held | Turn::Over => false,
+        });
+        if is_over != Some(true) {
             return self.offer(key);
         }
-        let Ok(released) = self.table.release(key, self.now) else { return };
-        let mut socket = released.resources;
-        socket.give_back(&mut self.buffers);
+        let Ok(released) = self.shared.table.release(key, self.now) else { return };
+        let (mut socket, mut report) = (released.resources, released.report);
+        if report.unsent > 0 {
+            report.unsent = socket.output.len().saturating_add(socket.held.at_least()) as u64;
+        }
+        socket.give_back(&mut self.shared.buffers());
         if close == Close::Reset {
             // If it fails, the close is a plain one: nothing else could be done about it.
-            drop(SockRef::from(socket.stream()).set_linger(Some(Duration::ZERO)));
+            drop(SockRef::from(&**socket.stream()).set_linger(Some(Duration::ZERO)));
         }
-        self.done.push_back(Done { key, state: socket.state, report: released.report });
+        self.lists.done.push_back(Done { key, state: socket.state, report });
         drop(socket);
     }
 
-    fn has_input(&self, key: Key) -> bool {
-        self.table.get(key).is_ok_and(|socket| socket.input.is_some())
-    }
-
-    /// What had come before the application closed is for nobody any more.
+    /// What had come before the application closed is for nobody any more. Whether there was something.
     fn discard(&mut self, key: Key) -> bool {
-        let Some(buffer) = self.table.get_mut(key).ok().and_then(|socket| socket.input.take()) else {
-            return false;
-        };
-        let count = buffer.len();
-        self.buffers.give(buffer);
-        self.say(key, (Answer::Received(count), None))
-    }
-
-    /// Puts a connection on the list if there is something to do for the application.
-    pub(crate) fn offer(&mut self, key: Key) {
-        if self.work(key).is_nothing() {
-            return;
-        }
-        if let Ok(socket) = self.table.get_mut(key) {
-            if !socket.queued {
-                socket.queued = true;
-                self.ready.push_back(key);
+        let Self { shared, now, .. } = self;
+        let discarded = shared.socket(key, |socket| {
+            if !shared.table.wants(key).is_ok_and(|wants| wants.discard) {
+                return false;
             }
-        }
-    }
-
-    /// The next connection of the list that has something to do, and has not had its turn in this round.
-    pub(crate) fn next_ready(&mut self) -> Option<(Key, Work)> {
-        while let Some(turns) = self.turns.checked_sub(1) {
-            self.turns = turns;
-            let key = self.ready.pop_front()?;
-            // It may have ended since; that is no use of a stale key by anybody.
-            if self.table.life(key).is_err() {
-                continue;
-            }
-            if let Ok(socket) = self.table.get_mut(key) {
-                socket.queued = false;
-            }
-            let work = self.work(key);
-            if !work.is_nothing() {
-                return Some((key, work));
-            }
-        }
-        None
-    }
-
-    /// What there is to do for the application.
-    pub(crate) fn work(&self, key: Key) -> Work {
-        let (Ok(life), Ok(socket)) = (self.table.life(key), self.table.get(key)) else {
-            return Work::default();
-        };
-        let open = life.phase() == Phase::Open;
-        let sends = life.phase().is_established() && life.send_half().has_output();
-        let pending = self.table.pending(key).map_or(0, |pending| pending as usize);
-        let input = socket.input.is_some() && life.receive_half() == ReceiveHalf::Open;
-        Work {
-            readable: socket.news.loss || open && !socket.paused && (input || socket.news.end),
-            writable: sends
-                && pending > socket.output.len()
-                && socket.output.len() < self.options.output_limit,
-            connected: open && socket.news.connected,
-        }
-    }
-
-    /// Notes what the application is to be told of a step.
-    pub(crate) fn note(&mut self, key: Key, before: Option<Life>) {
-        let (Some(before), Ok(after)) = (before, self.table.life(key)) else { return };
-        let Ok(socket) = self.table.get_mut(key) else { return };
-        let (was, is) = (before.receive_half(), after.receive_half());
-        if before.phase().is_connecting() && after.phase() == Phase::Open {
-            socket.news.connected = true;
-        }
-        if before.phase() != Phase::Open || was == is {
-            return;
-        }
-        if is == ReceiveHalf::Ended {
-            socket.news.end = true;
-        }
-        if was == ReceiveHalf::Open && is == ReceiveHalf::Failed {
-            socket.news.loss = true;
-        }
+            let Some(buffer) = socket.input.take() else { return false };
+            let count = buffer.len();
+            shared.give(buffer);
+            said(shared, key, (Answer::Received(count), None), *now)
+        });
+        discarded == Some(true)
     }
 }

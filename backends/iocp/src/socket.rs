@@ -1,15 +1,20 @@
 //! A socket, and the bytes on their way through it.
 
-use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::os::windows::io::{AsRawSocket, RawSocket};
+use std::sync::Arc;
 
 use hangup::{Buffer, Operation, Pool};
 
-/// What one connection owns.
+use crate::os::Flight;
+use crate::output::{Held, Output};
+use crate::turns::Turn;
+
+/// What one connection owns. Behind the table's lock: one worker at a time.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    /// Shared with the worker that has the turn, and with nobody when it is released.
+    stream: Arc<TcpStream>,
     /// Where the application's state is.
     pub(crate) state: usize,
     /// Whether an operation that succeeds at once sends no packet.
@@ -20,8 +25,14 @@ pub(crate) struct Socket {
     pub(crate) input: Option<Buffer>,
     /// To be sent.
     pub(crate) output: Output,
+    /// Output that the application holds.
+    pub(crate) held: Held,
+    /// Whether the application has had a turn since that was lost.
+    pub(crate) is_told: bool,
     /// What the receive that is in flight asked for.
     pub(crate) has_room: bool,
+    /// Whether what the last receive has brought is for the application.
+    pub(crate) is_kept: bool,
     /// Whether a receive without room was answered although there was nothing to receive.
     pub(crate) in_vain: bool,
     /// The numbers of what is in flight: connect, receive, send.
@@ -30,8 +41,8 @@ pub(crate) struct Socket {
     pub(crate) paused: bool,
     /// Something that the application is to be told once.
     pub(crate) news: News,
-    /// Whether it is in the list of those with something to do.
-    pub(crate) queued: bool,
+    /// Whose turn it is.
+    pub(crate) turn: Turn,
 }
 
 /// What the application is to be told once.
@@ -48,33 +59,36 @@ pub(crate) struct News {
 impl Socket {
     pub(crate) fn new(stream: TcpStream, state: usize, skips: bool) -> Self {
         Self {
-            stream,
+            stream: Arc::new(stream),
             state,
             skips,
             peer: None,
             input: None,
             output: Output::default(),
+            held: Held::Known(0),
+            is_told: false,
             has_room: false,
+            is_kept: false,
             in_vain: false,
             flights: [0; 3],
             paused: false,
             news: News::default(),
-            queued: false,
+            turn: Turn::Nobody,
         }
     }
 
     /// The stream, to be asked and told.
-    pub(crate) const fn stream(&self) -> &TcpStream {
+    pub(crate) const fn stream(&self) -> &Arc<TcpStream> {
         &self.stream
     }
 
-    /// The number that the OS knows it by. Good as long as this value is.
+    /// The number that the OS knows it by. Good as long as this value is, and so as long as an operation is claimed.
     pub(crate) fn raw(&self) -> RawSocket {
         self.stream.as_raw_socket()
     }
 
-    /// Remembers the number of an operation that has been submitted.
-    pub(crate) fn submitted(&mut self, operation: Operation, user_data: u64) {
+    /// Remembers the number of an operation that has been claimed.
+    pub(crate) fn claimed(&mut self, operation: Operation, user_data: u64) {
         if let Some(flight) = place(operation).and_then(|at| self.flights.get_mut(at)) {
             *flight = user_data;
         }
@@ -87,7 +101,7 @@ impl Socket {
 
     /// Gives the buffers back that are not with the OS.
     pub(crate) fn give_back(&mut self, buffers: &mut Buffers) {
-        for buffer in self.input.take().into_iter().chain(self.output.queue.drain(..)) {
+        for buffer in self.input.take().into_iter().chain(self.output.drain()) {
             buffers.give(buffer);
         }
     }
@@ -97,11 +111,21 @@ fn place(operation: Operation) -> Option<usize> {
     [Operation::Connect, Operation::Receive, Operation::Send].iter().position(|&other| other == operation)
 }
 
-/// The driver's pool. What is of another size came from the application, and is not the pool's.
+/// The port's pool. What is of another size came from the application, and is not the pool's.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     pool: Pool,
     size: usize,
+}
+
+/// The buffers of a port, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stock {
+    /// How many have been given out and have not come back.
+    pub out: u64,
+    /// How many are kept for the next who asks.
+    pub kept: usize,
 }
 
 impl Buffers {
@@ -109,8 +133,8 @@ impl Buffers {
         Self { pool: Pool::new(size, keep), size }
     }
 
-    pub(crate) const fn pool(&self) -> &Pool {
-        &self.pool
+    pub(crate) fn stock(&self) -> Stock {
+        Stock { out: self.pool.out(), kept: self.pool.kept() }
     }
 
     pub(crate) fn take(&mut self) -> Buffer {
@@ -124,63 +148,22 @@ impl Buffers {
     }
 }
 
-/// What was written and not yet sent, in order.
+/// The memory of operations that are over, for those to come. Of one worker; what is too much for it is freed, since
+/// what one submits another may reap.
 #[derive(Debug, Default)]
-pub(crate) struct Output {
-    queue: VecDeque<Buffer>,
-    /// Bytes in the queue.
-    queued: usize,
-    /// Bytes that the OS has.
-    lent: usize,
-}
+pub(crate) struct Flights(Vec<Flight>);
 
-impl Output {
-    /// How many bytes there are, with those that the OS has.
-    pub(crate) const fn len(&self) -> usize {
-        self.queued + self.lent
+impl Flights {
+    /// As many as may come back before the next is needed.
+    const KEPT: usize = 256;
+
+    pub(crate) fn take(&mut self) -> Flight {
+        self.0.pop().unwrap_or_else(Flight::new)
     }
 
-    /// Copies in what `limit` leaves room for. How much that was.
-    pub(crate) fn write(&mut self, mut bytes: &[u8], limit: usize, buffers: &mut Buffers) -> usize {
-        bytes = bytes.get(..limit.saturating_sub(self.len())).unwrap_or(bytes);
-        let mut written = 0;
-        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-            if self.queue.back().is_none_or(|last| last.room() == 0) {
-                self.queue.push_back(buffers.take());
-            }
-            let count = self.queue.back_mut().map_or(0, |last| last.append(rest));
-            if count == 0 {
-                break;
-            }
-            written += count;
-        }
-        self.queued += written;
-        written
-    }
-
-    /// Puts a whole buffer behind the rest.
-    pub(crate) fn push(&mut self, buffer: Buffer) {
-        self.queued += buffer.len();
-        self.queue.push_back(buffer);
-    }
-
-    /// The next buffer to be sent. It counts until [`sent`](Self::sent).
-    pub(crate) fn lend(&mut self) -> Option<Buffer> {
-        let buffer = self.queue.pop_front()?;
-        self.queued -= buffer.len();
-        self.lent = buffer.len();
-        Some(buffer)
-    }
-
-    /// So much of the buffer was sent; the rest is the next to be sent.
-    pub(crate) fn sent(&mut self, mut buffer: Buffer, count: usize, buffers: &mut Buffers) {
-        self.lent = 0;
-        buffer.consume(count);
-        if buffer.is_empty() {
-            buffers.give(buffer);
-        } else {
-            self.queued += buffer.len();
-            self.queue.push_front(buffer);
+    pub(crate) fn keep(&mut self, flight: Flight) {
+        if self.0.len() < Self::KEPT {
+            self.0.push(flight);
         }
     }
 }

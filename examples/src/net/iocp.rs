@@ -6,14 +6,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use hangup::{Audit, Blame, Key, Life, Plan, Policy, Report};
-use hangup_iocp::{Driver, Guard, Io};
+use hangup_iocp::{Driver, GetError, Guard, Io};
 
 use super::{Connection, Net, Use, Waker};
 
 #[derive(Debug)]
 pub(super) struct Iocp<S> {
     driver: Driver<S>,
-    /// Whether somebody else is let in.
+    /// Whether somebody else is let in by this worker.
     open: bool,
 }
 
@@ -26,10 +26,6 @@ impl<S> Iocp<S> {
 }
 
 impl<S: fmt::Debug + Send + 'static> Net<S> for Iocp<S> {
-    fn worker(&mut self) -> io::Result<Box<dyn Net<S>>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.driver.wait(limit)
     }
@@ -67,8 +63,13 @@ impl<S: fmt::Debug + Send + 'static> Net<S> for Iocp<S> {
     }
 
     fn with(&mut self, key: Key, each: Use<'_, S>) {
-        if let Ok(Guard { mut io, state }) = self.driver.get(key) {
-            each(&mut io, state);
+        loop {
+            match self.driver.get(key) {
+                Ok(Guard { mut io, state }) => return each(&mut io, state),
+                // Turns are short, and whoever waits here has none.
+                Err(GetError::InUse(_)) => std::thread::yield_now(),
+                Err(_) => return,
+            }
         }
     }
 
@@ -89,12 +90,18 @@ impl<S: fmt::Debug + Send + 'static> Net<S> for Iocp<S> {
     }
 
     fn buffers(&mut self) -> u64 {
-        self.driver.pool().out()
+        self.driver.pool().out
     }
 
     fn waker(&self) -> Waker {
         let waker = self.driver.waker();
         Waker::new(move || drop(waker.wake()))
+    }
+
+    /// All workers have the same port, and so the same connections: [`keys`](Net::keys), [`audit`](Net::audit) and
+    /// [`drain`](Net::drain) are of all of them, and one waker is enough.
+    fn worker(&mut self) -> io::Result<Box<dyn Net<S>>> {
+        Ok(Box::new(Self { driver: self.driver.worker(), open: self.open }))
     }
 }
 

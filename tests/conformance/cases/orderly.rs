@@ -96,7 +96,7 @@ fn both_at_once(stage: &Stage) {
     we.order(|hands| hands.with(0, |conn, _| conn.close(Plan::Flush)).unwrap());
     drop(held);
     got_all(&peer.act(Act::ReadToEnd), 0, 0);
-    stage.judge(&we.ended(0));
+    stage.judge_held(&we.ended(0), CLEAN);
     we.stop();
 }
 

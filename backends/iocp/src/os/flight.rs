@@ -5,6 +5,7 @@ use std::mem::size_of;
 use std::net::SocketAddr;
 use std::os::windows::io::RawSocket;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use hangup::{Buffer, RawCode};
 use socket2::SockAddr;
@@ -23,22 +24,38 @@ struct Block {
     overlapped: OVERLAPPED,
     /// Whose operation it is, for whoever takes the packet.
     user_data: u64,
-    /// Whether a packet is owed: the OS may write to `overlapped` and to the buffer's bytes.
-    owed: bool,
+    /// Who else has it: [`CALLING`], [`OWED`]. Without a mark it is its owner's alone.
+    ///
+    /// The packet may come to another worker before the submitting call has returned. Each of the two takes back its
+    /// own mark, as the last that it does to the block (release), and the owner looks for both (acquire).
+    away: AtomicU8,
     buffer: Buffer,
 }
 
-/// A [`Block`], owned. While a packet is owed it cannot be submitted again, gives no buffer out, and if it is
-/// dropped then, the block is leaked: memory that is lost is better than memory that somebody else writes to.
+/// The submitting call has not returned: it may read `overlapped`, and has yet to take back this mark.
+const CALLING: u8 = 1;
+/// A packet is owed: the OS may write to `overlapped` and to the buffer's bytes.
+const OWED: u8 = 2;
+
+/// A [`Block`], owned. While it has a mark it cannot be submitted again, gives no buffer out, and if it is dropped
+/// then, the block is leaked: memory that is lost is better than memory that somebody else writes to.
 #[derive(Debug)]
 pub(crate) struct Flight {
     block: NonNull<Block>,
 }
 
+/// A [`Flight`] that is about to be submitted, by one call and once. The block has both marks, so it stays where it is
+/// whatever becomes of its owner. If no call is made, it stays for ever.
+#[must_use = "its memory is lost if no call is made"]
+pub(crate) struct Armed {
+    block: NonNull<Block>,
+    bytes: WSABUF,
+}
+
 /// What a submitting call said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Submitted {
-    /// The OS has it, and a packet will come.
+    /// The OS has it, and a packet will come; or has come already.
     Pending,
     /// It was done at once, so many bytes, and no packet comes.
     Done(usize),
@@ -46,10 +63,13 @@ pub(crate) enum Submitted {
     Failed(RawCode),
 }
 
-/// What goes to the OS: pointers into a block that is owed from here on.
-struct Armed {
-    overlapped: *mut OVERLAPPED,
-    bytes: WSABUF,
+/// Which part of a buffer goes to the OS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// What it has room for, to be written.
+    Room,
+    /// What is in it, to be read.
+    Filled,
 }
 
 // SAFETY: it is the one owner of what it points to, like a box. Operations on a socket that belongs to a port are not
@@ -60,67 +80,120 @@ impl Flight {
     /// With nothing in it.
     pub(crate) fn new() -> Self {
         let overlapped = OVERLAPPED::default();
-        let block = Block { overlapped, user_data: 0, owed: false, buffer: Buffer::default() };
+        let block = Block { overlapped, user_data: 0, away: AtomicU8::new(0), buffer: Buffer::default() };
         Self { block: NonNull::from(Box::leak(Box::new(block))) }
     }
 
-    /// Receives into the room of `buffer`. Without room it is told when there is something to receive.
-    pub(crate) fn receive(
-        &mut self,
-        socket: RawSocket,
-        user_data: u64,
-        buffer: Buffer,
-        skips: bool,
-    ) -> Submitted {
-        let Some(armed) = self.arm(user_data, buffer, Part::Room) else { return IN_USE };
+    /// What an accept asks for.
+    pub(crate) fn arm_for_accept(&mut self, user_data: u64) -> Option<Armed> {
+        self.arm(user_data, Buffer::with_capacity(2 * ADDRESS as usize), Part::Room)
+    }
+
+    /// Makes it ready for a call. `None` if the OS, or a call, has it already.
+    pub(crate) fn arm(&mut self, user_data: u64, buffer: Buffer, part: Part) -> Option<Armed> {
+        let address = self.block;
+        let block = self.ours()?;
+        block.overlapped = OVERLAPPED::default();
+        block.user_data = user_data;
+        block.buffer = buffer;
+        // Nobody else looks before the OS, or the table, has made it known.
+        *block.away.get_mut() = CALLING | OWED;
+        let (start, length) = match part {
+            Part::Room => {
+                let room = block.buffer.spare();
+                (room.as_mut_ptr(), room.len())
+            }
+            Part::Filled => (block.buffer.as_ptr().cast_mut(), block.buffer.len()),
+        };
+        let len = u32::try_from(length).unwrap_or(u32::MAX);
+        Some(Armed { block: address, bytes: WSABUF { len, buf: start } })
+    }
+
+    /// Asks the OS to cancel this operation and no other. Whatever it says: the packet comes.
+    pub(crate) fn cancel(&self, socket: RawSocket) {
+        let overlapped: *const OVERLAPPED = self.block.as_ptr().cast_const().cast();
+        // SAFETY: I10, a cancel is a request. The address only names the operation; nothing is read or written by
+        // it, and an operation that is over by now is simply not found. It cannot name another one meanwhile: the
+        // owner is borrowed, so the block is not armed anew.
+        let _found = unsafe { CancelIoEx(handle(socket), overlapped) };
+    }
+
+    /// How the operation went, by its packet. `None` while the OS or the call has it.
+    pub(crate) fn landing(&mut self) -> Option<Landing> {
+        self.ours().map(|block| landing(&block.overlapped))
+    }
+
+    /// The buffer, with the bytes that a receive has filled. `None` while the OS or the call has it.
+    pub(crate) fn take(&mut self, filled: usize) -> Option<Buffer> {
+        let mut buffer = std::mem::take(&mut self.ours()?.buffer);
+        buffer.filled(filled);
+        Some(buffer)
+    }
+
+    /// The block, if nobody else has anything of it.
+    fn ours(&mut self) -> Option<&mut Block> {
+        // SAFETY: the block is alive as long as this owner is. The marks are atomic and no part that the OS writes
+        // to, and no reference to the whole is made for reading them.
+        let away = unsafe { &(*self.block.as_ptr()).away };
+        if away.load(Ordering::Acquire) != 0 {
+            return None;
+        }
+        // SAFETY: I02: no packet is owed, so the OS has no pointer into it; no call is out, so no `Armed` has one;
+        // and `&mut self` is the only owner.
+        let block = unsafe { self.block.as_mut() };
+        Some(block)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.ours().is_some() {
+            // SAFETY: I02 and I07: neither OS nor call has anything of it. It came out of a box in `new`, and this is
+            // its only owner.
+            let block = unsafe { Box::from_raw(self.block.as_ptr()) };
+            drop(block);
+        }
+    }
+}
+
+impl Armed {
+    /// Receives into the room of the buffer. Without room it is told when there is something to receive.
+    pub(crate) fn receive(self, socket: RawSocket, skips: bool) -> Submitted {
         let (mut count, mut flags) = (0, 0);
-        // SAFETY: I02, memory that the OS has stays until its packet has come. `armed` points into a block that
-        // is marked as owed, so this type neither frees, nor reads, nor submits it before `landed` has been
-        // called with the packet, or `ended_at_once` because none comes. The OS copies the `WSABUF` in the call.
+        // SAFETY: I02, memory that the OS has stays until its packet has come. The block has both marks, so its owner
+        // neither frees, nor reads, nor arms it before `landed` has taken back the one, or `returned` because no
+        // packet comes, and `returned` the other: what the call looks up in the `OVERLAPPED` behind the packet's back
+        // is there too. The OS copies the `WSABUF` in the call.
         let failed = unsafe {
             WSARecv(
                 winsock(socket),
-                &raw const armed.bytes,
+                &raw const self.bytes,
                 1,
                 &raw mut count,
                 &raw mut flags,
-                armed.overlapped,
+                self.overlapped(),
                 None,
             )
         } != 0;
-        self.submitted(failed, count, skips)
+        self.returned(failed, count, skips)
     }
 
-    /// Sends what is in `buffer`.
-    pub(crate) fn send(
-        &mut self,
-        socket: RawSocket,
-        user_data: u64,
-        buffer: Buffer,
-        skips: bool,
-    ) -> Submitted {
-        let Some(armed) = self.arm(user_data, buffer, Part::Filled) else { return IN_USE };
+    /// Sends what is in the buffer.
+    pub(crate) fn send(self, socket: RawSocket, skips: bool) -> Submitted {
         let mut count = 0;
         // SAFETY: I02, as in `receive`. The OS reads the bytes and does not write them.
         let failed = unsafe {
-            WSASend(winsock(socket), &raw const armed.bytes, 1, &raw mut count, 0, armed.overlapped, None)
+            WSASend(winsock(socket), &raw const self.bytes, 1, &raw mut count, 0, self.overlapped(), None)
         } != 0;
-        self.submitted(failed, count, skips)
+        self.returned(failed, count, skips)
     }
 
     /// Connects a socket that is bound.
-    pub(crate) fn connect(
-        &mut self,
-        socket: RawSocket,
-        user_data: u64,
-        peer: SocketAddr,
-        skips: bool,
-    ) -> Submitted {
+    pub(crate) fn connect(self, socket: RawSocket, peer: SocketAddr, skips: bool) -> Submitted {
         let connect = match connect_ex(socket) {
             Ok(connect) => connect,
-            Err(error) => return Submitted::Failed(code_of(&error)),
+            Err(error) => return self.ended(Submitted::Failed(code_of(&error))),
         };
-        let Some(armed) = self.arm(user_data, Buffer::default(), Part::Room) else { return IN_USE };
         let (peer, mut count) = (SockAddr::from(peer), 0);
         // SAFETY: I02, as in `receive`. The function is the provider's own, asked for under its name; the address
         // is valid for its length, and needed during the call only.
@@ -132,159 +205,106 @@ impl Flight {
                 ptr::null(),
                 0,
                 &raw mut count,
-                armed.overlapped,
+                self.overlapped(),
             )
         } != 0;
-        self.submitted(!succeeded, 0, skips)
+        self.returned(!succeeded, 0, skips)
     }
 
-    /// Accepts the next connection of `listener` into `socket`, which is neither bound nor connected.
-    pub(crate) fn accept(
-        &mut self,
-        listener: RawSocket,
-        socket: RawSocket,
-        user_data: u64,
-        skips: bool,
-    ) -> Submitted {
-        let addresses = Buffer::with_capacity(2 * ADDRESS as usize);
-        let Some(armed) = self.arm(user_data, addresses, Part::Room) else { return IN_USE };
+    /// Accepts the next connection of `listener` into `socket`, which is neither bound nor connected. What was armed
+    /// is [for an accept](Flight::arm_for_accept).
+    pub(crate) fn accept(self, listener: RawSocket, socket: RawSocket, skips: bool) -> Submitted {
         let mut count = 0;
+        if self.bytes.len < 2 * ADDRESS {
+            return self.ended(IN_USE);
+        }
         // SAFETY: I02, as in `receive`. The buffer has room for both addresses, of which the lengths are those
         // that the function asks for, and no data is received with them.
         let succeeded = unsafe {
             AcceptEx(
                 winsock(listener),
                 winsock(socket),
-                armed.bytes.buf.cast(),
+                self.bytes.buf.cast(),
                 0,
                 ADDRESS,
                 ADDRESS,
                 &raw mut count,
-                armed.overlapped,
+                self.overlapped(),
             )
         } != 0;
-        self.submitted(!succeeded, 0, skips)
+        self.returned(!succeeded, 0, skips)
     }
 
-    /// Asks the OS to cancel this operation and no other. Whatever it says: the packet comes.
-    pub(crate) fn cancel(&self, socket: RawSocket) {
-        let overlapped: *const OVERLAPPED = self.block.as_ptr().cast_const().cast();
-        // SAFETY: I10, a cancel is a request. The address only names the operation; nothing is read or written by
-        // it, and an operation that is over by now is simply not found.
-        let _found = unsafe { CancelIoEx(handle(socket), overlapped) };
+    /// The address that goes to the OS.
+    pub(super) fn overlapped(&self) -> *mut OVERLAPPED {
+        self.block.as_ptr().cast()
     }
 
-    /// The buffer, with the bytes that a receive has filled. `None` while the OS has it.
-    pub(crate) fn take(&mut self, filled: usize) -> Option<Buffer> {
-        let mut buffer = std::mem::take(&mut self.ours()?.buffer);
-        buffer.filled(filled);
-        Some(buffer)
-    }
-
-    /// Makes it the OS's. `None` if it is already.
-    fn arm(&mut self, user_data: u64, buffer: Buffer, part: Part) -> Option<Armed> {
-        let overlapped = self.block.as_ptr().cast();
-        let block = self.ours()?;
-        block.overlapped = OVERLAPPED::default();
-        block.user_data = user_data;
-        block.buffer = buffer;
-        block.owed = true;
-        let (start, length) = match part {
-            Part::Room => {
-                let room = block.buffer.spare();
-                (room.as_mut_ptr(), room.len())
-            }
-            Part::Filled => (block.buffer.as_ptr().cast_mut(), block.buffer.len()),
-        };
-        let len = u32::try_from(length).unwrap_or(u32::MAX);
-        Some(Armed { overlapped, bytes: WSABUF { len, buf: start } })
-    }
-
-    fn submitted(&mut self, failed: bool, count: u32, skips: bool) -> Submitted {
-        if !failed && !skips {
+    /// What the call said. "If the operation fails at once, no completion indication will occur" (the documents of
+    /// `WSARecv`, `WSASend`, `AcceptEx`, `ConnectEx`), nor if it succeeds at once on a socket that skips the port.
+    fn returned(self, failed: bool, count: u32, skips: bool) -> Submitted {
+        let submitted = match (failed, skips) {
             // Done, and a packet says so all the same.
-            return Submitted::Pending;
-        }
-        if !failed {
-            self.ended_at_once();
-            return Submitted::Done(count as usize);
-        }
-        let code = code_of(&io::Error::last_os_error());
-        if code == RawCode::here(ERROR_IO_PENDING as i32) {
-            return Submitted::Pending;
-        }
-        self.ended_at_once();
-        Submitted::Failed(code)
+            (false, false) => Submitted::Pending,
+            (false, true) => Submitted::Done(count as usize),
+            (true, _) => {
+                let code = code_of(&io::Error::last_os_error());
+                let is_pending = code == RawCode::here(ERROR_IO_PENDING as i32);
+                if is_pending { Submitted::Pending } else { Submitted::Failed(code) }
+            }
+        };
+        self.ended(submitted)
     }
 
-    /// The call gave the answer by itself. "If the operation fails at once, no completion indication will occur"
-    /// (the documents of `WSARecv`, `WSASend`, `AcceptEx`, `ConnectEx`), nor if it succeeds at once on a socket
-    /// that skips the port.
-    fn ended_at_once(&mut self) {
-        // SAFETY: I03, a submit ends in one of three ways. The OS has said that it has nothing of this block, so it
-        // is ours alone.
-        let block = unsafe { self.block.as_mut() };
-        block.owed = false;
-    }
-
-    /// The block, if the OS has nothing of it.
-    fn ours(&mut self) -> Option<&mut Block> {
-        // SAFETY: the block is alive as long as this owner is. The mark is not a part that the OS writes to, and no
-        // reference to the whole is made for reading it.
-        let owed = unsafe { (*self.block.as_ptr()).owed };
-        if owed {
-            return None;
-        }
-        // SAFETY: I02: no packet is owed, so the OS has no pointer into it, and `&mut self` is the only owner.
-        let block = unsafe { self.block.as_mut() };
-        Some(block)
+    /// Takes back the mark of the call, and the other one too if no packet comes.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is used up: the block may be anybody's from here on"
+    )]
+    pub(crate) fn ended(self, submitted: Submitted) -> Submitted {
+        let over = if submitted == Submitted::Pending { CALLING } else { CALLING | OWED };
+        // SAFETY: I03, a submit ends in one of three ways. As long as `CALLING` stands, the block is not freed, and
+        // nobody has a reference to more than its marks; the OS has nothing of it if no packet comes, and does not
+        // write to its marks if one does. After this it is not touched here.
+        let away = unsafe { &(*self.block.as_ptr()).away };
+        away.fetch_and(!over, Ordering::Release);
+        submitted
     }
 }
 
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if self.ours().is_some() {
-            // SAFETY: I02 and I07: no packet is owed. It came out of a box in `new`, and this is its only owner.
-            let block = unsafe { Box::from_raw(self.block.as_ptr()) };
-            drop(block);
-        }
-    }
-}
-
-/// Takes note of a packet: the block that it is about is ours again.
+/// Takes note of a packet: the block that it is about is not the OS's any more.
 ///
 /// # Safety
 ///
-/// The pointer came out of a port with a packet, and everything that goes through that port was submitted by a
-/// [`Flight`].
+/// The pointer came out of a port with a packet, and everything that goes through that port was submitted by an
+/// [`Armed`].
 pub(super) unsafe fn landed(overlapped: *mut OVERLAPPED) -> (u64, Landing) {
     // SAFETY: I02: by the contract it points to the first field of a block that is marked as owed, and such a block
-    // is not freed. This is the one packet that is owed for it, so the OS writes to it no more; and its owner does
-    // not look at it before the mark is gone.
-    let block = unsafe { &mut *overlapped.cast::<Block>() };
-    block.owed = false;
-    #[allow(clippy::cast_possible_truncation, reason = "a status has 32 bits, whatever the field has")]
-    let status = block.overlapped.Internal as u32;
-    let landing = if (status as i32) < 0 {
-        Landing::Failed(RawCode::nt_status(status), block.overlapped.InternalHigh)
-    } else {
-        Landing::Done(block.overlapped.InternalHigh)
-    };
-    (block.user_data, landing)
+    // is neither freed nor changed by its owner. This is the one packet that is owed for it, so the OS writes to it no
+    // more. The call that submitted it may not have returned: it reads at most, and changes but the marks.
+    let block = unsafe { &*overlapped.cast::<Block>() };
+    let landed = (block.user_data, landing(&block.overlapped));
+    block.away.fetch_and(!OWED, Ordering::Release);
+    landed
 }
 
-/// Which part of a buffer goes to the OS.
-enum Part {
-    Room,
-    Filled,
+/// How an operation went that is over.
+fn landing(overlapped: &OVERLAPPED) -> Landing {
+    #[allow(clippy::cast_possible_truncation, reason = "a status has 32 bits, whatever the field has")]
+    let status = overlapped.Internal as u32;
+    if (status as i32) < 0 {
+        Landing::Failed(RawCode::nt_status(status), overlapped.InternalHigh)
+    } else {
+        Landing::Done(overlapped.InternalHigh)
+    }
 }
 
 /// What `AcceptEx` asks for: 16 bytes more than the longest address. (It is 144.)
 #[allow(clippy::cast_possible_truncation, reason = "it is 144")]
 const ADDRESS: u32 = size_of::<SOCKADDR_STORAGE>() as u32 + 16;
 
-/// A mistake of this package, and no harm done.
-const IN_USE: Submitted = Submitted::Failed(RawCode::native(hangup::Os::Windows, 170));
+/// Memory that somebody else has was to be submitted. A mistake of this package, and no harm done.
+pub(crate) const IN_USE: Submitted = Submitted::Failed(RawCode::native(hangup::Os::Windows, 170));
 
 fn code_of(error: &io::Error) -> RawCode {
     RawCode::here(error.raw_os_error().unwrap_or_default())

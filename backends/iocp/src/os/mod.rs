@@ -7,14 +7,15 @@
 //! | `socket` | what else a socket has to be told |
 //!
 //! What it rests on is kept here, by types, and does not depend on the rest of the package being right: memory that
-//! the OS has is neither freed, nor lent a second time, nor looked at, until its packet has come.
+//! the OS has is neither freed, nor lent a second time, nor looked at, until its packet has come and the call that
+//! submitted it has returned, on whichever worker either happens.
 
 mod flight;
 mod port;
 mod socket;
 
-pub(crate) use self::flight::{Flight, Submitted};
-pub(crate) use self::port::{Event, Landing, Port};
+pub(crate) use self::flight::{Armed, Flight, IN_USE, Part, Submitted};
+pub(crate) use self::port::{BATCH, Event, Landing, Port};
 pub(crate) use self::socket::{set_skip_on_success, update_accept_context, update_connect_context};
 
 use std::os::windows::io::RawSocket;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use hangup::RawCode;
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, WAIT_TIMEOUT};
 use windows_sys::Win32::System::IO::{
-    CreateIoCompletionPort, GetQueuedCompletionStatusEx, OVERLAPPED_ENTRY, PostQueuedCompletionStatus,
+    CreateIoCompletionPort, GetQueuedCompletionStatusEx, OVERLAPPED, OVERLAPPED_ENTRY,
+    PostQueuedCompletionStatus,
 };
 
 use super::{flight, handle};
 
-/// A completion port of our own. Nothing goes through it but what a [`Flight`](super::Flight) has submitted, and
+/// A completion port of our own. Nothing goes through it but what an [`Armed`](super::Armed) has submitted, and
 /// marks without an `OVERLAPPED`.
 #[derive(Debug)]
 pub(crate) struct Port {
@@ -38,13 +39,17 @@ pub(crate) enum Event {
     Woken,
 }
 
-/// How many packets are taken at a time.
-const BATCH: usize = 128;
+/// How many packets are taken at a time, at most.
+pub(crate) const BATCH: usize = 128;
+
+/// How many workers the port lets run at the same time. How many there are is the application's business; and whoever
+/// sleeps must be brought back by a packet also if as many run as there are processors (see `waker`).
+const UNLIMITED: u32 = i32::MAX as u32;
 
 impl Port {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointer goes in; a new port comes back, or null.
-        let handle = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, 0) };
+        let handle = unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, UNLIMITED) };
         if handle.is_null() {
             return Err(io::Error::last_os_error());
         }
@@ -60,12 +65,17 @@ impl Port {
         if same.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Takes what has come, or waits for it. Nothing came in time: nothing is added.
+    /// Takes what has come, `most` at most, or waits for it. Nothing came in time: nothing is added.
     ///
     /// # Errors
     ///
     /// A wait that failed, which says nothing about any operation.
-    pub(crate) fn wait(&self, limit: Option<Duration>, events: &mut Vec<Event>) -> io::Result<usize> {
+    pub(crate) fn wait(
+        &self,
+        limit: Option<Duration>,
+        most: usize,
+        events: &mut Vec<Event>,
+    ) -> io::Result<usize> {
         let mut entries = [OVERLAPPED_ENTRY::default(); BATCH];
         let mut count = 0;
         #[allow(clippy::cast_possible_truncation, reason = "it is 128")]
@@ -74,7 +84,7 @@ impl Port {
             GetQueuedCompletionStatusEx(
                 self.raw(),
                 entries.as_mut_ptr(),
-                BATCH as u32,
+                most.clamp(1, BATCH) as u32,
                 &raw mut count,
                 millis(limit),
                 0,
@@ -91,18 +101,29 @@ impl Port {
                 return Event::Woken;
             }
             // SAFETY: the contract of `landed`: it has just come out of this port, which is private to this
-            // package, as are the sockets that are associated with it; all of their operations are `Flight`s.
+            // package, as are the sockets that are associated with it; all of their operations were `Armed`.
             let (user_data, landing) = unsafe { flight::landed(entry.lpOverlapped) };
             Event::Landed(user_data, landing)
         }));
         Ok(count as usize)
     }
 
-    /// Brings whoever waits back, from any thread.
+    /// Brings one of those back who wait, from any thread.
     pub(crate) fn wake(&self) -> io::Result<()> {
-        // SAFETY: the handle is open. Without an `OVERLAPPED` nothing is pointed at.
-        let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, 0, ptr::null()) } != 0;
+        self.post(ptr::null())
+    }
+
+    fn post(&self, overlapped: *const OVERLAPPED) -> io::Result<()> {
+        // SAFETY: the handle is open. The OS does not look at what the address points to; this package does when the
+        // packet comes, and then the contract of `landed` has to hold: it is null, or that of an `Armed`.
+        let posted = unsafe { PostQueuedCompletionStatus(self.raw(), 0, 0, overlapped) } != 0;
         if posted { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Posts the packet of an operation, as the OS would, while the call is out.
+    #[cfg(test)]
+    pub(crate) fn post_packet(&self, armed: &super::Armed) {
+        assert!(self.post(armed.overlapped()).is_ok());
     }
 
     fn raw(&self) -> HANDLE {

@@ -107,7 +107,7 @@ fn an_idle_connection_does_not_spin() {
             assert!(net.next().is_none());
         }
         assert_eq!(net.audit().lent, lent, "receives are posted over and over");
-        assert!(net.pool().out() <= 10);
+        assert!(net.pool().out <= 10);
         drop(peers);
     }
 }

@@ -7,6 +7,9 @@
 //! | the driver goes while the OS has its memory | `teardown` |
 //! | a socket belongs to two ports, or an accept fails and nobody accepts any more | `door` |
 //! | a buffer is lost, or comes back twice | `buffers` |
+//! | a FIN overtakes what a write left over, or the loss of it is told to nobody | `output` |
+//! | two workers use one connection, or one that goes takes something with it | `turns` |
+//! | packets of one connection come to several workers at the same time | `workers` |
 
 #![cfg(windows)]
 #![allow(
@@ -18,9 +21,12 @@
 
 mod buffers;
 mod door;
+mod output;
 mod posted;
 mod teardown;
+mod turns;
 mod twice;
+mod workers;
 
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -89,5 +95,5 @@ fn settled(net: &mut Driver<()>) {
     assert_eq!((audit.held(), audit.with_the_os()), (0, 0), "{audit:?}");
     assert_eq!((audit.acquired, audit.lent), (audit.released, audit.returned), "{audit:?}");
     assert_eq!((audit.stale, audit.foreign, audit.refused), (0, 0, 0), "{audit:?}");
-    assert_eq!(net.pool().out(), 0, "a buffer is missing");
+    assert_eq!(net.pool().out, 0, "a buffer is missing");
 }
