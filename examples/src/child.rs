@@ -105,12 +105,6 @@ impl Program {
         self.stdout.recv_timeout(PATIENCE).expect("the program prints nothing")
     }
 
-    /// The next line that it prints, unless there is none for too long, or it has ended.
-    #[must_use]
-    pub fn next_line(&self) -> Option<String> {
-        self.stdout.recv_timeout(PATIENCE).ok()
-    }
-
     /// The next line of its errors.
     ///
     /// # Panics
