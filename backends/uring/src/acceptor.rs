@@ -238,9 +238,12 @@ impl Core {
         self.closes_door = self.listeners.iter().any(|listener| !matches!(listener.state, State::Over));
     }
 
-    /// How many accepts are with the ring.
+    /// How many accepts are with the ring. One that is being called off may still bring somebody.
     pub(crate) fn accepts(&self) -> usize {
-        let in_flight = |state| matches!(state, State::Accepting | State::Shedding(_) | State::Cancelling);
+        let in_flight = |state| match state {
+            State::Accepting | State::Shedding(_) | State::Cancelling | State::Closing => true,
+            State::Idle | State::Over => false,
+        };
         self.listeners.iter().filter(|listener| in_flight(listener.state)).count()
     }
 

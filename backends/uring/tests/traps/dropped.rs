@@ -101,6 +101,31 @@ fn an_accept_on_the_way_is_closed() {
     assert!(descriptors() <= start, "{start} descriptors at first, {} at last", descriptors());
 }
 
+/// The same when the driver has nothing else to wait for: the waker has just brought it back, and is not watched.
+#[test]
+fn an_accept_alone_is_waited_for() {
+    let _alone = alone();
+    let start = descriptors();
+    for time in 0..100 {
+        let options = if time % 2 == 0 { single() } else { multishot() };
+        let mut net = Loop::new(options, patient());
+        net.round(Duration::ZERO);
+        net.net.waker().wake();
+        net.net.wait(Some(PATIENCE)).unwrap();
+        let address = net.address;
+        let mut peer = TcpStream::connect(address).unwrap();
+        if time % 4 < 2 {
+            net.net.close_door();
+        }
+        assert_eq!(net.net.shut_down(Duration::from_secs(10)).leaked, 0);
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let end = peer.read(&mut [0; 8]);
+        assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it outlived its driver");
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+    assert!(descriptors() <= start, "{start} descriptors at first, {} at last", descriptors());
+}
+
 /// Nobody else is let in, and who is in goes on.
 #[test]
 fn the_door_can_be_closed() {
@@ -146,10 +171,30 @@ fn accepting_can_be_stopped_for_a_while() {
     }
 }
 
-/// A driver may be made in one thread and used in another.
+/// The kernel calls off what a thread has submitted when that thread ends. Another one goes on with it.
 #[test]
-fn a_driver_can_be_sent() {
-    fn is_send<T: Send>(_: &T) {}
+fn what_a_thread_has_begun_another_ends() {
     let _alone = alone();
-    is_send(&Driver::<Echo>::new(patient()).unwrap());
+    for options in every() {
+        let begun = std::thread::spawn(move || {
+            let mut net = Loop::new(options, patient());
+            let (key, peer) = net.connection();
+            for _ in 0..3 {
+                net.round(Duration::ZERO);
+            }
+            (net, key, peer)
+        });
+        let (mut net, key, mut peer) = begun.join().unwrap();
+        peer.write_all(b"12345").unwrap();
+        let other = TcpStream::connect(net.address).unwrap();
+        net.until("the other", |net| net.net.len() == 2);
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        net.until("the end", |net| net.net.get(key).is_err());
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"12345");
+        reset(other);
+        net.until("the end", |net| net.net.is_empty());
+        net.is_clean();
+    }
 }
