@@ -80,6 +80,9 @@ impl Completion {
     }
 }
 
+/// Nothing is waited for longer. The kernel takes a number of seconds with a sign, and does not wait for a negative one.
+const LONGEST: Duration = Duration::from_secs(1 << 32);
+
 /// The ring.
 pub(crate) struct Ring {
     /// Before the buffers, so that it goes first.
@@ -150,7 +153,7 @@ impl Ring {
         match limit {
             Some(Duration::ZERO) => self.submit(),
             Some(limit) => {
-                let time = Timespec::from(limit);
+                let time = Timespec::from(limit.min(LONGEST));
                 forgive(self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&time)))
             }
             None => forgive(self.ring.submit_and_wait(1)),

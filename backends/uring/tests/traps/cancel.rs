@@ -71,6 +71,25 @@ fn memory_of_a_silent_peer_comes_back() {
     drop(peer);
 }
 
+/// The longest wait is one: it does not end at once, which would keep the loop busy.
+#[test]
+fn a_wait_without_an_end() {
+    let _alone = alone();
+    let mut net: Driver<()> = Driver::new(patient()).unwrap();
+    for limit in [Duration::MAX, Duration::from_secs(1 << 63)] {
+        let waker = net.waker();
+        let (sender, woken) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            sender.send(()).unwrap();
+            waker.wake();
+        });
+        net.wait(Some(limit)).unwrap();
+        assert!(woken.try_recv().is_ok(), "nobody has woken it, and it did not wait");
+        thread.join().unwrap();
+    }
+}
+
 #[test]
 fn another_thread_brings_the_loop_back() {
     let _alone = alone();
