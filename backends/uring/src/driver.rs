@@ -285,7 +285,8 @@ impl<S> Driver<S> {
     ///
     /// Each has one turn between two [`wait`](Self::wait)s: whoever still has something to do after it waits for the
     /// next round, which begins at once. A turn in which nothing is read or written is not repeated before something
-    /// new has happened to the connection, or it was used by way of [`get`](Self::get).
+    /// new has happened to the connection, or it was used by way of [`get`](Self::get). What was resumed or announced in
+    /// the turn is new, if it can be read or written already.
     pub fn again(&mut self) -> Option<Guard<'_, S>> {
         let (key, work) = self.core.next_again()?;
         self.lend(key, work)
@@ -377,12 +378,23 @@ impl<S> Driver<S> {
 pub(crate) struct Work {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// Output is lost, and it has not been told.
+    pub(crate) lost: bool,
     pub(crate) connected: bool,
 }
 
 impl Work {
     pub(crate) fn is_nothing(self) -> bool {
         self == Self::default()
+    }
+
+    /// Whether there is something to do that was not among `before`.
+    pub(crate) fn is_more_than(self, before: Self) -> bool {
+        let Self { readable, writable, lost, connected } = self;
+        readable && !before.readable
+            || writable && !before.writable
+            || lost && !before.lost
+            || connected && !before.connected
     }
 }
 

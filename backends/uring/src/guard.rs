@@ -65,7 +65,7 @@ impl<'a> Io<'a> {
     /// Whether output that waits at the application can be written now; or output is lost, and a write says so, once.
     #[must_use]
     pub const fn is_writable(&self) -> bool {
-        self.work.writable
+        self.work.writable || self.work.lost
     }
 
     /// Whether a connect has just succeeded.
@@ -136,7 +136,10 @@ impl<'a> Io<'a> {
     pub fn received(&mut self) -> io::Result<Option<Buffer>> {
         let Some(length) = self.coming()? else { return Ok(None) };
         self.moved = true;
-        Ok(self.core.open(self.key, length))
+        match self.core.open(self.key, length) {
+            Some(buffer) => Ok(Some(buffer)),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// A buffer of the driver's that the application has no use for any more.
@@ -313,9 +316,8 @@ impl Drop for Io<'_> {
         self.account();
         self.core.settle(self.key);
         // A turn that was not used is not repeated before something new has happened: no loop is kept busy by input
-        // that nobody wants yet.
-        if self.moved || self.work.is_nothing() {
-            self.core.announce(self.key);
-        }
+        // that nobody wants yet. What came up in the turn itself, by a resume or an announcement, is new.
+        let told = if self.moved { Work::default() } else { self.work };
+        self.core.announce_beyond(self.key, told);
     }
 }

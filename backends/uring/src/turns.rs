@@ -27,9 +27,14 @@ impl Core {
 
     /// Puts a connection on the list if there is something to do for the application.
     pub(crate) fn announce(&mut self, key: Key) {
+        self.announce_beyond(key, Work::default());
+    }
+
+    /// The same, if there is more to do than the application has been told.
+    pub(crate) fn announce_beyond(&mut self, key: Key, told: Work) {
         let Ok(life) = self.table.life(key) else { return };
         if let Ok(socket) = self.table.get_mut(key) {
-            if !socket.again && !work(life, socket, self.options.output).is_nothing() {
+            if !socket.again && work(life, socket, self.options.output).is_more_than(told) {
                 socket.again = true;
                 self.again.push_back(key);
             }
@@ -67,7 +72,8 @@ fn work(life: Life, socket: &Socket, output: usize) -> Work {
     let waits = life.send_half().has_output() && outbox.held.bytes > 0;
     Work {
         readable: life.receive_half() == ReceiveHalf::Open && !inbox.is_empty(),
-        writable: waits && outbox.bytes() <= output / 2 || is_lost(life, outbox) && !outbox.held.is_told,
+        writable: waits && outbox.bytes() <= output / 2,
+        lost: is_lost(life, outbox) && !outbox.held.is_told,
         connected: *connected && life.phase() == Phase::Open,
     }
 }

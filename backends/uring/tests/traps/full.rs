@@ -68,6 +68,17 @@ fn two_buffers_are_enough_for_a_hundred() {
     assert!(counts.no_buffers > 0, "there was always one: {counts:?}");
 }
 
+/// One place in each queue, one buffer of a few bytes, and output of one byte.
+#[test]
+fn the_smallest_ring_serves() {
+    let _alone = alone();
+    for options in [single(), multishot()] {
+        let small =
+            Options { entries: 1, completions: 1, buffers: 1, buffer_size: 7, output: 1, keep: 0, ..options };
+        served(small, 3, 500);
+    }
+}
+
 /// A handler that has no use for its input holds the next receive back, and the kernel holds the peer back.
 #[test]
 fn input_that_nobody_reads_is_bounded() {

@@ -124,3 +124,78 @@ fn a_turn_that_is_not_used_is_not_repeated() {
         reset(peer);
     }
 }
+
+/// What comes up in a turn that is not used is news: input that waits for a resume.
+#[test]
+fn a_resume_in_a_turn_for_something_else() {
+    let _alone = alone();
+    for options in [single(), multishot()] {
+        let mut net = Loop::new(options, patient());
+        let (key, mut peer) = net.connection();
+        net.net.wait(Some(Duration::ZERO)).unwrap();
+        // More than fits, so that a turn comes for it. Input comes meanwhile.
+        let Guard { mut io, .. } = net.net.get(key).unwrap();
+        while io.write(&[7; 64 * 1024]).is_ok() {}
+        io.pause();
+        drop(io);
+        peer.write_all(b"12345").unwrap();
+        // All of it goes out before the turn comes: nothing completes later that would bring another one.
+        for _ in 0..50 {
+            net.net.wait(Some(Duration::from_millis(1))).unwrap();
+            thread::sleep(Duration::from_millis(1));
+        }
+        peer.set_nonblocking(true).unwrap();
+        let (mut resumed, mut got, begin) = (false, 0, Instant::now());
+        while got == 0 {
+            drop(peer.read(&mut [0; 64 * 1024]));
+            net.net.wait(Some(Duration::from_millis(5))).unwrap();
+            while let Some(Guard { mut io, state }) = net.net.again() {
+                if io.is_readable() {
+                    let mut bytes = [0; 8];
+                    got = io.read(&mut bytes).unwrap();
+                    state.all.extend_from_slice(&bytes[..got]);
+                } else if !resumed {
+                    io.output(0).unwrap();
+                    io.resume();
+                    resumed = true;
+                }
+            }
+            assert!(begin.elapsed() < PATIENCE, "nothing comes; resumed: {resumed}");
+        }
+        reset(peer);
+        net.until("the end", |net| net.net.get(key).is_err());
+    }
+}
+
+/// The same of output that is announced.
+#[test]
+fn an_announcement_in_a_turn_for_something_else() {
+    let _alone = alone();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut net: Driver<()> = Driver::new(patient()).unwrap();
+    net.connect(listener.local_addr().unwrap(), ()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let (mut written, begin) = (false, Instant::now());
+    while !written {
+        net.wait(Some(Duration::from_millis(50))).unwrap();
+        while let Some(Guard { mut io, .. }) = net.again() {
+            if io.is_connected() {
+                io.output(5).unwrap();
+            } else if io.is_writable() {
+                assert_eq!(io.write(b"12345").unwrap(), 5);
+                io.close(Plan::Flush);
+                written = true;
+            }
+        }
+        assert!(begin.elapsed() < PATIENCE, "nobody asks for what was announced");
+    }
+    let reading = thread::spawn(move || {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).map(|_| all)
+    });
+    while net.ended().is_none() {
+        net.wait(Some(Duration::from_millis(50))).unwrap();
+        assert!(begin.elapsed() < PATIENCE, "it does not end");
+    }
+    assert_eq!(reading.join().unwrap().unwrap(), b"12345");
+}
