@@ -25,7 +25,7 @@ impl Core {
         if let Some(leftover) = self.down {
             return leftover;
         }
-        let end = Instant::now() + limit;
+        let began = Instant::now();
         // The door is closed from here on: nothing is accepted, obeyed or watched for.
         self.mailbox.close();
         self.down = Some(Leftover { audit: self.table.audit(), leaked: 0 });
@@ -41,11 +41,13 @@ impl Core {
             }
             self.stop_accepting();
             let owed = self.table.len() + self.accepts() + usize::from(self.watches_waker);
-            let left = end.saturating_duration_since(Instant::now());
+            let left = limit.saturating_sub(began.elapsed());
             if owed == 0 || left.is_zero() {
                 let leftover = Leftover { audit: self.table.audit(), leaked: owed };
                 self.down = Some(leftover);
-                if owed > 0 {
+                if owed == 0 {
+                    self.ring.free();
+                } else {
                     self.leak();
                 }
                 return leftover;
@@ -62,7 +64,6 @@ impl Core {
     /// The kernel may still write to these buffers and has these descriptors: they are never given back.
     #[allow(clippy::mem_forget, reason = "I26: what is owed can never be reaped")]
     fn leak(&mut self) {
-        self.ring.leak();
         let empty = Table::new(Mechanism::Ring, *self.table.policy());
         std::mem::forget(std::mem::replace(&mut self.table, empty));
         std::mem::forget(std::mem::take(&mut self.listeners));

@@ -148,6 +148,7 @@ impl<S> Driver<S> {
             zero_copy: options.zero_copy.is_some(),
         };
         let completions = options.completions.max(options.entries);
+        let waker = Waker::new().map_err(RingError::Os)?;
         let mut ring = Ring::new(options.entries, completions, needs)?;
         let mut pool = Pool::new(options.buffer_size, options.keep);
         if needs.multishot_receive {
@@ -168,7 +169,7 @@ impl<S> Driver<S> {
             listeners: Vec::new(),
             accepts: true,
             closes_door: false,
-            waker: Waker::new().map_err(RingError::Os)?,
+            waker,
             watches_waker: false,
             mailbox: Arc::new(Mailbox::new()),
             batch: Vec::new(),

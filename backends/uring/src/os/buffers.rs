@@ -10,10 +10,12 @@ use io_uring::Submitter;
 pub(crate) const GROUP: u16 = 0;
 
 /// A page of entries, two words each: the address; then length, number, and in the first entry of all the tail.
-#[repr(C, align(4096))]
+///
+/// The kernel wants them to begin at a page of its own. Those have 4 KiB on x86, and up to 64 KiB elsewhere.
+#[repr(C, align(65536))]
 struct Page([AtomicU64; WORDS]);
 
-const WORDS: usize = 512;
+const WORDS: usize = 8192;
 
 /// The ring of buffers that is shared with the kernel. The kernel only reads it, up to the tail.
 ///
@@ -47,8 +49,8 @@ impl BufferRing {
     pub(super) fn register(&self, submitter: &Submitter<'_>) -> io::Result<()> {
         let address = self.pages.as_ptr() as u64;
         // SAFETY: I02. The pages are on the heap, aligned to a page, as long as `entries` say, and of atomics, so that the
-        // kernel may read them at any time. `Ring` owns them from here on, and frees them after the ring is closed and
-        // nothing is owed, or never.
+        // kernel may read them at any time; so are the buffers that they name. `Ring` owns all of them from here on, and
+        // frees them when `down` has seen that nothing is owed, or never.
         unsafe { submitter.register_buf_ring_with_flags(address, self.entries, GROUP, 0) }
     }
 

@@ -1,6 +1,7 @@
 //! The two queues, and what the kernel must be able to do.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use io_uring::squeue::Entry;
@@ -85,9 +86,9 @@ const LONGEST: Duration = Duration::from_secs(1 << 32);
 
 /// The ring.
 pub(crate) struct Ring {
-    /// Before the buffers, so that it goes first.
     ring: IoUring,
-    buffers: Option<BufferRing>,
+    /// Freed by [`Ring::free`], and by nothing else: whichever way the ring goes, the kernel may have them still.
+    buffers: ManuallyDrop<Option<BufferRing>>,
     /// How often the completion queue was too small, and the kernel kept completions for later.
     pub(crate) overflows: u64,
     /// How often the submission queue was full when something was to be submitted.
@@ -105,14 +106,14 @@ impl Ring {
         let ring = build(entries, completions)
             .map_err(|error| too_old(error, "completion queue of its own size", "5.6"))?;
         check(&ring, needs)?;
-        Ok(Self { ring, buffers: None, overflows: 0, full: 0 })
+        Ok(Self { ring, buffers: ManuallyDrop::new(None), overflows: 0, full: 0 })
     }
 
     /// Gives the kernel the ring of buffers that multishot receives choose from.
     pub(crate) fn provide(&mut self, buffers: BufferRing) -> Result<(), RingError> {
         let registered = buffers.register(&self.ring.submitter());
         registered.map_err(|error| too_old(error, "ring of provided buffers", "5.19"))?;
-        self.buffers = Some(buffers);
+        self.buffers = ManuallyDrop::new(Some(buffers));
         Ok(())
     }
 
@@ -135,11 +136,12 @@ impl Ring {
     pub(crate) fn push(&mut self, entry: Entry, user_data: u64) -> bool {
         let entry = entry.user_data(user_data);
         let mut queue = self.ring.submission();
-        // SAFETY: I02, memory that the kernel has stays where it is until the last notification. Buffers are lent by
-        // the table before the only caller, `perform`, comes here; a `Buffer` does not move its bytes; the table gives
-        // it back with the last notification, and leaks it if it is dropped before. The address of a connect is in a
-        // box of the connection's socket, which the table releases only when nothing is owed. Descriptors are open:
-        // each belongs to a socket or listener that is not closed while something of it is with the ring.
+        // SAFETY: I02, memory that the kernel has stays where it is until the last notification. Only `perform` submits
+        // what names memory: an accept, a watch and a request to cancel name none. Buffers are lent by the table before
+        // it comes here; a `Buffer` does not move its bytes; the table gives it back with the last notification, and
+        // leaks it if it is dropped before. The address of a connect is copied when it is handed over; until then it is
+        // in a box of the connection's socket, which is released only when nothing is owed. Descriptors are no memory:
+        // that each is open while something of it is with the ring is for the table, `acceptor` and `down` to see to.
         unsafe { queue.push(&entry) }.is_ok()
     }
 
@@ -185,11 +187,10 @@ impl Ring {
         }
     }
 
-    /// The kernel may still use the buffers that it was given: they are never freed. The ring itself is closed like any
-    /// other, and then the kernel calls off what is parked there, in its own time.
-    #[allow(clippy::mem_forget, reason = "I26: what is owed can never be reaped")]
-    pub(crate) fn leak(&mut self) {
-        std::mem::forget(self.buffers.take());
+    /// Nothing is owed any more: the buffers that the kernel was given are freed. If this is never said, they never are:
+    /// when the ring is closed, the kernel calls off what is parked there, in its own time.
+    pub(crate) fn free(&mut self) {
+        drop(self.buffers.take());
     }
 }
 

@@ -126,6 +126,14 @@ fn an_accept_alone_is_waited_for() {
     assert!(descriptors() <= start, "{start} descriptors at first, {} at last", descriptors());
 }
 
+#[test]
+fn the_longest_limit_is_one() {
+    let _alone = alone();
+    let mut net = Loop::new(single(), patient());
+    let (_, _peer) = net.connection();
+    assert_eq!(net.net.shut_down(Duration::MAX).leaked, 0);
+}
+
 /// Nobody else is let in, and who is in goes on.
 #[test]
 fn the_door_can_be_closed() {
