@@ -21,8 +21,8 @@ pub struct Options {
     /// How to receive. A connection holds no memory while it waits for a multishot receive; one buffer of
     /// [`buffer_size`](Self::buffer_size) while it waits for a single one.
     ///
-    /// Linux 6.18 loses the end of about one in a hundred connections that burst and reset if nothing but a multishot
-    /// receive looks for it. So a watch for the end stands beside each one, and the rest is received singly.
+    /// Linux 6.18 loses the end of connections that fill more than 32 buffers at once and reset, if nothing but a
+    /// multishot receive looks for it. So a watch for the end stands beside each one, and the rest is received singly.
     pub receive: Shots,
     /// How to accept. Several rings that accept from one socket (by clones of the listener) need single accepts: those take
     /// turns, while of several multishot ones the first gets every connection (measured on Linux 6.18). The kernel wakes

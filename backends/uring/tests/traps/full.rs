@@ -79,6 +79,15 @@ fn the_smallest_ring_serves() {
     }
 }
 
+/// More than 32 buffers at once, which is as many as the kernel fills before it does something else.
+#[test]
+fn many_small_buffers_at_once() {
+    let _alone = alone();
+    let options = Options { buffer_size: 2048, buffers: 1024, output: 1 << 20, ..multishot() };
+    let counts = served(options, 4, 2_000_000);
+    assert!(counts.completed > counts.submitted + 1000, "they were received singly: {counts:?}");
+}
+
 /// A handler that has no use for its input holds the next receive back, and the kernel holds the peer back.
 #[test]
 fn input_that_nobody_reads_is_bounded() {
