@@ -93,7 +93,7 @@ impl Engine for Loop {
     }
 
     fn next(&mut self, each: &mut dyn FnMut(&mut dyn Connection, &mut App)) -> bool {
-        match self.net.again() {
+        match self.net.next() {
             Some(Guard { mut io, state, .. }) => {
                 each(&mut io, state);
                 true
@@ -104,7 +104,7 @@ impl Engine for Loop {
 
     fn accept(&mut self, app: &mut dyn FnMut() -> App) -> io::Result<Option<Key>> {
         self.net.set_accepting(true);
-        match self.net.accepted()? {
+        match self.net.incoming()? {
             Some(stream) => self.take_in(stream, app()).map(Some),
             None => Ok(None),
         }

@@ -123,7 +123,7 @@ impl Listener {
 
 impl Core {
     /// The next stream that was accepted.
-    pub(crate) fn accepted(&mut self) -> io::Result<Option<TcpStream>> {
+    pub(crate) fn next_incoming(&mut self) -> io::Result<Option<TcpStream>> {
         for listener in &mut self.listeners {
             if let Some(stream) = listener.ready.pop_front() {
                 return Ok(Some(stream));

@@ -27,8 +27,8 @@ use crate::socket::Socket;
 /// The loop is the application's. Each round it does this:
 ///
 /// 1. [`wait`](Self::wait): submit, wait, take completions out, let deadlines pass;
-/// 2. [`again`](Self::again), until it is `None`: connections with something to do;
-/// 3. [`accepted`](Self::accepted), until it is `None`: streams, for [`accept`](Self::accept);
+/// 2. [`next`](Self::next), until it is `None`: connections with something to do;
+/// 3. [`incoming`](Self::incoming), until it is `None`: streams, for [`accept`](Self::accept);
 /// 4. [`ended`](Self::ended), until it is `None`: reports.
 ///
 /// Use it from one thread: the kernel cancels what a thread has submitted when that thread ends. Several workers have a
@@ -179,7 +179,7 @@ impl<S> Driver<S> {
     }
 
     /// Accepts from a listener, from the next [`wait`](Self::wait) on. What comes is fetched with
-    /// [`accepted`](Self::accepted).
+    /// [`incoming`](Self::incoming).
     ///
     /// # Errors
     ///
@@ -195,8 +195,8 @@ impl<S> Driver<S> {
     /// # Errors
     ///
     /// Only if a listener is broken. It is not asked any more.
-    pub fn accepted(&mut self) -> io::Result<Option<TcpStream>> {
-        self.core.accepted()
+    pub fn incoming(&mut self) -> io::Result<Option<TcpStream>> {
+        self.core.next_incoming()
     }
 
     /// Whether the ring is to accept, from the next [`wait`](Self::wait) on: `true` from the start. A server that is full
@@ -207,7 +207,7 @@ impl<S> Driver<S> {
 
     /// Lets nobody else in: the listeners are closed as soon as the ring has given them back. Streams that have been
     /// accepted and not fetched are closed.
-    pub fn close_door(&mut self) {
+    pub fn stop_listening(&mut self) {
         self.core.stop_accepting();
     }
 
@@ -288,7 +288,8 @@ impl<S> Driver<S> {
     /// next round, which begins at once. A turn in which nothing is read or written is not repeated before something
     /// new has happened to the connection, or it was used by way of [`get`](Self::get). What was resumed or announced in
     /// the turn is new, if it can be read or written already.
-    pub fn again(&mut self) -> Option<Guard<'_, S>> {
+    #[allow(clippy::should_implement_trait, reason = "what it lends does not outlive the next call")]
+    pub fn next(&mut self) -> Option<Guard<'_, S>> {
         let (key, work) = self.core.next_again()?;
         self.lend(key, work)
     }

@@ -14,10 +14,10 @@
 //! net.listen(std::net::TcpListener::bind("127.0.0.1:7777")?)?;
 //! loop {
 //!     net.wait(None)?;
-//!     while let Some(conn) = net.again() {
+//!     while let Some(conn) = net.next() {
 //!         serve(conn);
 //!     }
-//!     while let Some(stream) = net.accepted()? {
+//!     while let Some(stream) = net.incoming()? {
 //!         net.accept(stream, [0; 4096])?;
 //!     }
 //!     while let Some(ended) = net.ended() {

@@ -44,7 +44,7 @@ fn blocked(options: Options) -> (Loop, Key, TcpStream, usize) {
         }
         for _ in 0..5 {
             net.wait(Some(Duration::from_millis(10))).unwrap();
-            while net.again().is_some() {}
+            while net.next().is_some() {}
         }
     }
 }
@@ -54,7 +54,7 @@ impl Loop {
     fn run(&mut self, mut serve: impl FnMut(&mut Io<'_>)) -> Report {
         loop {
             self.net.wait(Some(Duration::from_secs(1))).unwrap();
-            while let Some(mut conn) = self.net.again() {
+            while let Some(mut conn) = self.net.next() {
                 serve(&mut conn.io);
             }
             if let Some(ended) = self.net.ended() {

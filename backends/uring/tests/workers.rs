@@ -76,14 +76,14 @@ fn work(own: usize, listener: TcpListener, common: &Common) -> Vec<(Key, Report)
             (made, open) = (made + 1, open + 1);
         }
         net.wait(Some(Duration::from_millis(20))).unwrap();
-        while let Some(Guard { mut io, .. }) = net.again() {
+        while let Some(Guard { mut io, .. }) = net.next() {
             if io.is_connected() {
                 common.board.lock().unwrap().push(io.key());
                 drop(io.write(b"hello"));
             }
             while io.is_readable() && !matches!(io.read(&mut [0; 64]), Ok(0) | Err(_)) {}
         }
-        while let Some(stream) = net.accepted().unwrap() {
+        while let Some(stream) = net.incoming().unwrap() {
             common.board.lock().unwrap().push(net.accept(stream, false).unwrap());
         }
         while let Some(ended) = net.ended() {
@@ -181,7 +181,7 @@ fn four_rings_share_a_listener() {
                 net.listen(listener).unwrap();
                 while ends.load(Ordering::SeqCst) == 0 {
                     net.wait(Some(Duration::from_millis(20))).unwrap();
-                    while let Some(stream) = net.accepted().unwrap() {
+                    while let Some(stream) = net.incoming().unwrap() {
                         drop(stream);
                         count.fetch_add(1, Ordering::SeqCst);
                     }
@@ -216,7 +216,7 @@ fn a_command_brings_the_loop_back() {
     let worker = thread::spawn(move || {
         loop {
             net.wait(None).unwrap();
-            while let Some(Guard { mut io, .. }) = net.again() {
+            while let Some(Guard { mut io, .. }) = net.next() {
                 if io.is_readable() {
                     sender.send(io.read(&mut [0; 8]).unwrap()).unwrap();
                 }

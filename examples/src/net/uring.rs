@@ -38,7 +38,7 @@ impl<S: fmt::Debug + Send + 'static> Net<S> for Uring<S> {
     }
 
     fn next(&mut self, each: Use<'_, S>) -> bool {
-        match self.driver.again() {
+        match self.driver.next() {
             Some(Guard { mut io, state }) => {
                 each(&mut io, state);
                 true
@@ -48,7 +48,7 @@ impl<S: fmt::Debug + Send + 'static> Net<S> for Uring<S> {
     }
 
     fn accepted(&mut self) -> io::Result<Option<(TcpStream, Option<SocketAddr>)>> {
-        let accepted = self.driver.accepted()?;
+        let accepted = self.driver.incoming()?;
         Ok(accepted.map(|stream| {
             let peer = stream.peer_addr().ok();
             (stream, peer)
@@ -65,7 +65,7 @@ impl<S: fmt::Debug + Send + 'static> Net<S> for Uring<S> {
 
     fn close_door(&mut self) {
         self.listener = None;
-        self.driver.close_door();
+        self.driver.stop_listening();
     }
 
     fn with(&mut self, key: Key, each: Use<'_, S>) {

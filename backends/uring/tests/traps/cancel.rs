@@ -57,7 +57,7 @@ fn memory_of_a_silent_peer_comes_back() {
     let piece = [7; 64 * 1024];
     while net.net.get(key).is_ok() {
         net.net.wait(Some(Duration::from_millis(50))).unwrap();
-        while let Some(Guard { mut io, .. }) = net.net.again() {
+        while let Some(Guard { mut io, .. }) = net.net.next() {
             while io.write(&piece).is_ok() {}
         }
         assert!(begin.elapsed() < PATIENCE, "it does not end: {:?}", net.net.counts());

@@ -115,7 +115,7 @@ fn an_accept_alone_is_waited_for() {
         let address = net.address;
         let mut peer = TcpStream::connect(address).unwrap();
         if time % 4 < 2 {
-            net.net.close_door();
+            net.net.stop_listening();
         }
         assert_eq!(net.net.shut_down(Duration::from_secs(10)).leaked, 0);
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -141,7 +141,7 @@ fn the_door_can_be_closed() {
     for options in [single(), multishot()] {
         let mut net = Loop::new(options, patient());
         let (key, mut peer) = net.connection();
-        net.net.close_door();
+        net.net.stop_listening();
         for _ in 0..3 {
             net.round(Duration::from_millis(5));
         }
@@ -152,7 +152,7 @@ fn the_door_can_be_closed() {
         let mut all = Vec::new();
         peer.read_to_end(&mut all).unwrap();
         assert_eq!(all, b"12345");
-        net.net.close_door();
+        net.net.stop_listening();
         net.is_clean();
     }
 }

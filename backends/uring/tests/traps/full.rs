@@ -101,7 +101,7 @@ fn input_that_nobody_reads_is_bounded() {
             drop(peer.write(&bytes));
             net.net.wait(Some(Duration::from_millis(1))).unwrap();
             // Its turn comes, and it does nothing with it.
-            while net.net.again().is_some() {}
+            while net.net.next().is_some() {}
         }
         let counts = net.net.counts();
         let most = (options.output / options.buffer_size + 2) as u64 + u64::from(options.buffers) / 4;

@@ -142,7 +142,7 @@ impl Loop {
 
     fn accept_all(&mut self) -> usize {
         let mut count = 0;
-        while let Some(stream) = self.net.accepted().unwrap() {
+        while let Some(stream) = self.net.incoming().unwrap() {
             self.net.accept(stream, Echo { silent: self.silent, ..Echo::default() }).unwrap();
             count += 1;
         }
@@ -153,7 +153,7 @@ impl Loop {
     fn round(&mut self, limit: Duration) {
         self.accept_all();
         self.net.wait(Some(limit)).unwrap();
-        while let Some(Guard { mut io, state, .. }) = self.net.again() {
+        while let Some(Guard { mut io, state, .. }) = self.net.next() {
             state.turn(&mut io);
         }
         while let Some(Ended { key, state, report, .. }) = self.net.ended() {

@@ -46,7 +46,7 @@ fn an_echo_without_a_copy() {
         let (mut waiting, begin) = (None, Instant::now());
         while net.net.get(key).is_ok() {
             net.net.wait(Some(Duration::from_millis(50))).unwrap();
-            while let Some(conn) = net.net.again() {
+            while let Some(conn) = net.net.next() {
                 pass_on(conn, &mut waiting);
             }
             assert!(begin.elapsed() < PATIENCE, "it does not end");
@@ -82,7 +82,7 @@ fn what_is_not_taken_comes_back() {
     let mut rest = Some(Buffer::from(vec![2; 10]));
     while net.net.get(key).is_ok() {
         net.net.wait(Some(Duration::from_millis(50))).unwrap();
-        while let Some(Guard { mut io, .. }) = net.net.again() {
+        while let Some(Guard { mut io, .. }) = net.net.next() {
             if io.is_writable() {
                 if let Some(Err(refused)) = rest.take().map(|buffer| io.send(buffer)) {
                     rest = Some(refused.buffer);
@@ -111,7 +111,7 @@ fn a_turn_that_is_not_used_is_not_repeated() {
         let mut turns = 0;
         for _ in 0..20 {
             net.net.wait(Some(Duration::from_millis(1))).unwrap();
-            while let Some(Guard { io, .. }) = net.net.again() {
+            while let Some(Guard { io, .. }) = net.net.next() {
                 assert!(io.is_readable());
                 turns += 1;
             }
@@ -120,7 +120,7 @@ fn a_turn_that_is_not_used_is_not_repeated() {
         // Whoever uses it in between is called again.
         drop(net.net.get(key).unwrap());
         net.net.wait(Some(Duration::from_millis(1))).unwrap();
-        assert!(net.net.again().is_some());
+        assert!(net.net.next().is_some());
         reset(peer);
     }
 }
@@ -149,7 +149,7 @@ fn a_resume_in_a_turn_for_something_else() {
         while got == 0 {
             drop(peer.read(&mut [0; 64 * 1024]));
             net.net.wait(Some(Duration::from_millis(5))).unwrap();
-            while let Some(Guard { mut io, state }) = net.net.again() {
+            while let Some(Guard { mut io, state }) = net.net.next() {
                 if io.is_readable() {
                     let mut bytes = [0; 8];
                     got = io.read(&mut bytes).unwrap();
@@ -178,7 +178,7 @@ fn an_announcement_in_a_turn_for_something_else() {
     let (mut written, begin) = (false, Instant::now());
     while !written {
         net.wait(Some(Duration::from_millis(50))).unwrap();
-        while let Some(Guard { mut io, .. }) = net.again() {
+        while let Some(Guard { mut io, .. }) = net.next() {
             if io.is_connected() {
                 io.output(5).unwrap();
             } else if io.is_writable() {

@@ -21,7 +21,7 @@ fn until_ended(net: &mut Driver<Echo>, key: Key) -> Report {
     let begin = Instant::now();
     loop {
         net.wait(Some(Duration::from_millis(50))).unwrap();
-        while let Some(Guard { mut io, state, .. }) = net.again() {
+        while let Some(Guard { mut io, state, .. }) = net.next() {
             state.turn(&mut io);
         }
         while let Some(ended) = net.ended() {
@@ -98,7 +98,7 @@ fn take(net: &mut Driver<Echo>, key: Key, expected: &[u8]) -> Report {
     let (begin, mut all) = (Instant::now(), Vec::new());
     loop {
         net.wait(Some(Duration::from_millis(50))).unwrap();
-        while let Some(Guard { mut io, .. }) = net.again() {
+        while let Some(Guard { mut io, .. }) = net.next() {
             assert_eq!(io.key(), key, "the old connection has something to say");
             let mut bytes = [0; 64];
             match io.read(&mut bytes) {
