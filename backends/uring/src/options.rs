@@ -83,7 +83,9 @@ pub struct Counts {
     pub notifications: u64,
     /// Connections that were severed, so that the memory of a zero-copy send came back.
     pub severed: u64,
-    /// Buffers that are in use: by the kernel, or with bytes that nobody has taken.
+    /// Buffers that are in use: by the kernel, with bytes that nobody has taken, or by the application, which has them from
+    /// [`Io::received`](crate::Io::received). One of the application's own that has been sent, and is as large as these,
+    /// is taken for one of them.
     pub buffers: u64,
 }
 

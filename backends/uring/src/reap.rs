@@ -2,7 +2,9 @@
 //!
 //! What a receive has brought is told to the machine when the application takes it, as if it had made the call then:
 //! so an end of stream does not overtake the bytes before it, and bytes that nobody has read when closing begins are
-//! counted as discarded. Only an error is told at once, since the order of errors decides the cause.
+//! counted as discarded. (Except under an abort, the rest of a buffer that a single receive has brought and of which
+//! something was read: its operation is over, and nobody counts it.) Only an error is told at once, since the order of
+//! errors decides the cause.
 
 use std::io;
 
