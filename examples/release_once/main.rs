@@ -80,18 +80,22 @@ fn run(options: &options::Options) -> io::Result<bool> {
     let scenes = scene::schedule(options.seed, options.connections);
     let mut naive = naive::Naive::new()?;
     let naive_took = stage::play(&mut naive, &scenes)?;
+    let naive = naive.finish();
+    let before = descriptors();
     let mut ours = ours::Ours::new()?;
     let ours_took = stage::play(&mut ours, &scenes)?;
-    let result = table::Result {
-        options,
-        scenes: &scenes,
-        naive: naive.finish(),
-        naive_took,
-        ours: ours.finish(),
-        ours_took,
-    };
+    let ours = ours.finish();
+    let left_open = before.zip(descriptors()).map(|(before, after)| after.abs_diff(before));
+    let result = table::Result { options, scenes: &scenes, naive, naive_took, ours, ours_took, left_open };
     result.print(&mut io::stdout().lock())?;
     Ok(result.is_right())
+}
+
+/// How many descriptors this process has, where the system tells: a count that is none of ours.
+#[cfg(any(target_os = "linux", windows))]
+fn descriptors() -> Option<u64> {
+    let all = cfg!(target_os = "linux").then(|| std::fs::read_dir("/proc/self/fd").ok())??;
+    Some(all.count() as u64)
 }
 
 #[cfg(not(any(target_os = "linux", windows)))]

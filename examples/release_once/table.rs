@@ -18,6 +18,9 @@ pub(crate) struct Result<'a> {
     pub(crate) naive_took: Duration,
     pub(crate) ours: ours::Remains,
     pub(crate) ours_took: Duration,
+    /// Descriptors that were open after ours had gone and not before it began, or the other way round, where the
+    /// system tells. The adapter's audit says what it believes; this is what is so.
+    pub(crate) left_open: Option<u64>,
 }
 
 impl Result<'_> {
@@ -26,6 +29,7 @@ impl Result<'_> {
         let naive = [Thing::Socket, Thing::Buffer].map(|thing| self.naive.ledger.of(thing));
         let all = self.rows().iter().filter(|row| row.ours).all(|row| row.tally.is_once());
         all && self.ours.in_use == 0
+            && self.left_open.is_none_or(|left| left == 0)
             && self.state().acquired == self.scenes.len() as u64
             && naive.iter().all(|tally| tally.double > 0)
     }
@@ -79,6 +83,9 @@ impl Result<'_> {
         let took = self.ours_took.as_secs_f64();
         writeln!(out, "{}: why they ended: {}; {took:.1} s", ours::NAME, causes.join(", "))?;
         writeln!(out, "{}: buffers in use at the end: {}", ours::NAME, self.ours.in_use)?;
+        if let Some(left) = self.left_open {
+            writeln!(out, "{}: descriptors too many, or too few, at the end: {left}", ours::NAME)?;
+        }
         let verdict = if self.is_right() {
             "Ours released everything once. The naive loop did not."
         } else {
