@@ -209,7 +209,7 @@ impl World {
         }
     }
 
-    fn adapter_choices(&self, rules: &Rules, steps: &mut Vec<Step>) {
+    pub(crate) fn adapter_choices(&self, rules: &Rules, steps: &mut Vec<Step>) {
         let wants = self.wants(rules);
         let readiness = rules.personality.is_readiness();
         let mut add = |condition: bool, want| {

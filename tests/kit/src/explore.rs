@@ -299,7 +299,7 @@ impl Search {
 }
 
 impl World {
-    pub(crate) fn adapter_steps(&self, rules: &Rules, steps: &mut Vec<Step>) {
+    fn adapter_steps(&self, rules: &Rules, steps: &mut Vec<Step>) {
         let mut all = Vec::new();
         self.choices(rules, &mut all);
         steps.extend(all.into_iter().filter(|step| {

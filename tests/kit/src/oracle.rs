@@ -5,8 +5,9 @@ use hangup::{
     Plan, ReceiveHalf, SendHalf,
 };
 
-use crate::kernel::{Held, Stage};
+use crate::kernel::{Held, Stage, place};
 use crate::sabotage::Sabotage;
+use crate::step::{Step, Want};
 use crate::world::{Rules, World};
 
 /// A broken promise.
@@ -142,25 +143,34 @@ impl World {
         if !life.phase().is_established() && !life.phase().is_connecting() {
             return false;
         }
+        // An operation says what it is of itself, and nothing of the others.
+        let silent = |operation| {
+            self.kernel.held(operation) == Held::No
+                && !self.kernel.cancel_asked[place(operation)]
+                && !life.slot(operation).calling
+        };
+        if life.phase().is_connecting() && !silent(Operation::Connect) {
+            return false;
+        }
         let reads = matches!(life.receive_half(), ReceiveHalf::Open | ReceiveHalf::Discarding);
-        let waits_to_read = reads && self.kernel.is_readable();
-        let waits_to_write = life.send_half().has_output() && self.kernel.is_writable();
+        // What the adapter keeps, it offers to the application.
+        let is_kept = self.kernel.kept;
+        let waits_to_read = reads && self.kernel.is_readable() && !is_kept && silent(Operation::Receive);
+        let waits_to_write =
+            life.send_half().has_output() && self.kernel.is_writable() && silent(Operation::Send);
         let waits_to_connect = life.phase() == Phase::Connecting && self.kernel.stage != Stage::Connecting;
         if !(waits_to_read || waits_to_write || waits_to_connect) {
             return false;
         }
-        let event = self.kernel.event(rules.personality).is_some();
-        let held =
-            self.kernel.held.iter().any(|&held| held != Held::No) || self.kernel.cancel_asked.contains(&true);
-        let calling = Operation::WITH_SLOT.iter().any(|&operation| life.slot(operation).calling);
-        // What the adapter keeps, it offers to the application.
-        if event || held || calling || self.kernel.kept {
+        if self.kernel.event(rules.personality).is_some() {
             return false;
         }
+        // Also what it may do only when the kernel has done something else: a call that is out does not make it deaf.
         let mut steps = Vec::new();
-        self.adapter_steps(rules, &mut steps);
+        self.adapter_choices(rules, &mut steps);
+        let idle = |step: &Step| matches!(step, Step::Adapter(Want::Discard(_) | Want::Acknowledged));
         let wants = self.wants(rules);
-        steps.is_empty() && !wants.receive_now && !wants.send_now
+        steps.iter().all(idle) && !wants.receive_now && !wants.send_now
     }
 
     /// Offers what did not happen: it must be refused.

@@ -41,6 +41,8 @@ pub enum Sabotage {
     ForgetToArm,
     /// An event is taken from the poller and lost.
     LoseEvent,
+    /// Nothing is received as long as a watch for the end is in flight.
+    WatchIsEnough,
     /// The registration stays after the hang-up.
     KeepWatching,
     /// Nobody asks for the pending error.
@@ -77,7 +79,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Every fault.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::HintIsVerdict,
         Self::LastCauseWins,
         Self::ReleaseWhileOwed,
@@ -92,6 +94,7 @@ impl Sabotage {
         Self::AcceptDuplicates,
         Self::ForgetToArm,
         Self::LoseEvent,
+        Self::WatchIsEnough,
         Self::KeepWatching,
         Self::NeverInquire,
         Self::DisarmConnect,
@@ -118,6 +121,7 @@ impl Sabotage {
             | Self::CancelIsTerminal
             | Self::ForgetCancel
             | Self::LoseCompletion
+            | Self::WatchIsEnough
             | Self::ReceiveAfterEnd => Personality::Uring,
             Self::AcceptDuplicates | Self::LoseImmediateFailure => Personality::Iocp,
             Self::ForgetNotification | Self::MoreReopens | Self::NeverSever => Personality::UringZeroCopy,
@@ -184,6 +188,9 @@ impl Sabotage {
             Self::KeepWatching if !ending => Wants { deregister: false, ..wants },
             Self::NeverInquire => Wants { inquire: false, ..wants },
             Self::ReceiveAfterEnd if ending => Wants { receive: true, ..wants },
+            Self::WatchIsEnough if !life.slot(Operation::Watch).is_idle() => {
+                Wants { receive: false, ..wants }
+            }
             Self::NeverSever => Wants { sever: false, ..wants },
             _ => wants,
         }
