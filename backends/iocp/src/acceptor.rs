@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::windows::io::AsRawSocket;
+use std::sync::Arc;
 
 use hangup::{AcceptJudge, AcceptVerdict, Moment};
 use slab::Slab;
@@ -37,25 +38,27 @@ pub(crate) struct Acceptor {
     broken: VecDeque<io::Error>,
     /// How much was ever put into the two lists.
     arrivals: u64,
+    /// How much of that all workers have been brought back for.
+    called: u64,
 }
 
 #[derive(Debug)]
 struct Listener {
-    listener: TcpListener,
+    /// Shared with the accepts in flight, the last of which closes it. `None`: no more are to be posted.
+    door: Option<Arc<TcpListener>>,
     skips: bool,
     judge: AcceptJudge,
     /// Not before this moment.
     paused: Option<Moment>,
     /// Accepts in flight, and streams that wait.
     busy: usize,
-    /// It is to be closed as soon as nothing is in flight.
-    closing: bool,
 }
 
-/// An accept in flight: its memory and its socket stay until its packet has come.
+/// An accept in flight: its memory and its sockets stay until its packet has come.
 #[derive(Debug)]
 struct Accept {
     listener: usize,
+    door: Arc<TcpListener>,
     flight: Flight,
     socket: RawSocket,
 }
@@ -80,7 +83,7 @@ impl<S> Driver<S> {
     }
 
     /// The next stream that has come, for [`accept`](Self::accept), and who it is from. Ask until it is `None`, once a
-    /// round.
+    /// round. What one worker leaves here, the others are brought back for, once.
     ///
     /// One connection's trouble is never an error here, and running out of something makes the listener pause.
     ///
@@ -132,6 +135,13 @@ impl Acceptor {
         self.arrivals
     }
 
+    /// Whether something was left here by a worker that knows of it, and the others have not been brought back for it.
+    /// Asked once for each arrival.
+    pub(crate) fn is_left(&mut self) -> bool {
+        let is_here = !(self.incoming.is_empty() && self.broken.is_empty());
+        std::mem::replace(&mut self.called, self.arrivals) != self.arrivals && is_here
+    }
+
     /// When a listener that pauses goes on.
     pub(crate) fn resumes(&self) -> Option<Moment> {
         self.listeners.iter().filter_map(|(_, listener)| listener.paused).min()
@@ -143,9 +153,8 @@ impl Acceptor {
     }
 
     fn listen(&mut self, listener: TcpListener, skips: bool, flights: &mut Flights, now: Moment) {
-        let judge = AcceptJudge::default();
-        let listener = Listener { listener, skips, judge, paused: None, busy: 0, closing: false };
-        let at = self.listeners.insert(listener);
+        let (door, judge) = (Some(Arc::new(listener)), AcceptJudge::default());
+        let at = self.listeners.insert(Listener { door, skips, judge, paused: None, busy: 0 });
         self.post_accepts(at, flights, now);
     }
 
@@ -181,23 +190,27 @@ impl Acceptor {
     /// Posts as many accepts as are missing.
     fn post_accepts(&mut self, at: usize, flights: &mut Flights, now: Moment) {
         while let Some(listener) = self.listeners.get_mut(at) {
-            if listener.closing || listener.paused.is_some() || listener.busy >= POSTED {
+            let Some(door) = listener.door.clone() else { return };
+            if listener.paused.is_some() || listener.busy >= POSTED {
                 return;
             }
-            match socket_for(&listener.listener) {
-                Ok(socket) => self.post_accept(at, socket, flights, now),
+            match socket_for(&door) {
+                Ok(socket) => {
+                    let accept = Accept { listener: at, door, flight: flights.take(), socket };
+                    self.post_accept(accept, flights, now);
+                }
                 Err(error) => self.accept_failed(at, error, now),
             }
         }
     }
 
-    fn post_accept(&mut self, at: usize, socket: RawSocket, flights: &mut Flights, now: Moment) {
-        let Some(listener) = self.listeners.get_mut(at) else { return };
+    fn post_accept(&mut self, accept: Accept, flights: &mut Flights, now: Moment) {
+        let Some(listener) = self.listeners.get_mut(accept.listener) else { return };
         listener.busy += 1;
         let entry = self.accepts.vacant_entry();
         let (place, user_data) = (entry.key(), MARK | entry.key() as u64);
-        let accept = entry.insert(Accept { listener: at, flight: flights.take(), socket });
-        let (door, raw) = (listener.listener.as_raw_socket(), accept.socket.as_raw_socket());
+        let accept = entry.insert(accept);
+        let (door, raw) = (accept.door.as_raw_socket(), accept.socket.as_raw_socket());
         let armed = accept.flight.arm_for_accept(user_data);
         match armed.map_or(IN_USE, |armed| armed.accept(door, raw, listener.skips)) {
             Submitted::Pending => {}
@@ -214,14 +227,14 @@ impl Acceptor {
 
     /// An accept is over: by its packet, or at once. Which listener's it was.
     fn over(&mut self, place: usize, landing: Landing, flights: &mut Flights, now: Moment) -> Option<usize> {
-        let Accept { listener: at, mut flight, socket } = self.accepts.try_remove(place)?;
+        let Accept { listener: at, door, mut flight, socket } = self.accepts.try_remove(place)?;
         drop(flight.take(0));
         flights.keep(flight);
         let listener = self.listeners.get_mut(at)?;
         let accepted = match landing {
             Landing::Done(_) => {
                 let stream = TcpStream::from(socket);
-                let told = os::update_accept_context(&stream, listener.listener.as_raw_socket());
+                let told = os::update_accept_context(&stream, door.as_raw_socket());
                 // One that was reset meanwhile has no peer's name.
                 told.and_then(|()| stream.peer_addr()).map(|peer| Incoming { listener: at, stream, peer })
             }
@@ -244,18 +257,18 @@ impl Acceptor {
         Some(at)
     }
 
-    /// One accept fewer. A listener that was to be closed, and has none, is closed.
+    /// One accept, or one stream that waited, fewer. Behind the last of a door that is closed nothing is left.
     fn idle(&mut self, at: usize) {
         let Some(listener) = self.listeners.get_mut(at) else { return };
         listener.busy = listener.busy.saturating_sub(1);
-        if listener.closing && listener.busy == 0 {
+        if listener.door.is_none() && listener.busy == 0 {
             drop(self.listeners.remove(at));
         }
     }
 
     fn accept_failed(&mut self, at: usize, error: io::Error, now: Moment) {
         let Some(listener) = self.listeners.get_mut(at) else { return };
-        if listener.closing {
+        if listener.door.is_none() {
             return;
         }
         match listener.judge.failed(input::fault(&error).0, now) {
@@ -280,17 +293,17 @@ impl Acceptor {
         }
     }
 
-    /// Cancels what is in flight; the last to come back closes the listener.
+    /// Cancels what is in flight; the last to come back closes the socket. Streams that wait are waited for by nothing
+    /// but the listener's place here.
     fn close_listener(&mut self, at: usize) {
         let Some(listener) = self.listeners.get_mut(at) else { return };
-        listener.closing = true;
+        listener.door = None;
         listener.paused = None;
         if listener.busy == 0 {
             return drop(self.listeners.remove(at));
         }
-        let door = listener.listener.as_raw_socket();
         for (_, accept) in self.accepts.iter().filter(|(_, accept)| accept.listener == at) {
-            accept.flight.cancel(door);
+            accept.flight.cancel(accept.door.as_raw_socket());
         }
     }
 }

@@ -21,7 +21,7 @@ const SHARE: usize = 32;
 impl Core {
     pub(crate) fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
         let is_alone = self.take_over();
-        let limit = self.timeout(limit);
+        let limit = self.timeout(limit, is_alone);
         if is_alone {
             self.take(limit, BATCH, BATCHES)?
         } else {
@@ -92,12 +92,18 @@ impl Core {
     }
 
     /// How long to wait: not at all if there is something to do.
-    fn timeout(&mut self, limit: Option<Duration>) -> Option<Duration> {
-        let acceptor = lock(&self.shared.acceptor);
+    fn timeout(&mut self, limit: Option<Duration>, is_alone: bool) -> Option<Duration> {
+        let mut acceptor = lock(&self.shared.acceptor);
         let (arrivals, resumes) = (acceptor.arrivals(), acceptor.resumes());
-        drop(acceptor);
         // What has come in is announced to every worker once; whoever has no room leaves it where it is, and sleeps.
         let has_news = std::mem::replace(&mut self.arrivals, arrivals) != arrivals;
+        let is_left = !has_news && !is_alone && acceptor.is_left();
+        drop(acceptor);
+        if is_left {
+            // Those who slept when it came have not heard of it. If the OS has no memory for it, they come back by what
+            // comes to them.
+            drop(self.shared.bell.ring());
+        }
         if has_news || self.lists.is_urgent() {
             return Some(Duration::ZERO);
         }

@@ -93,6 +93,29 @@ fn nobody_comes_in_once_the_door_is_closed() {
     }
 }
 
+/// A stream that waits to be fetched does not hold the door open.
+#[test]
+fn a_stream_that_waits_does_not_hold_the_door_open() {
+    for options in ways() {
+        let mut net = driver(options);
+        let address = listen(&mut net);
+        let before = TcpStream::connect(address).unwrap();
+        for _ in 0..5 {
+            net.wait(Some(Duration::from_millis(10))).unwrap();
+        }
+        net.stop_listening();
+        for _ in 0..5 {
+            net.wait(Some(Duration::from_millis(10))).unwrap();
+        }
+        let refused = TcpStream::connect_timeout(&address, Duration::from_secs(5)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let (stream, peer) = net.incoming().unwrap().expect("it had come already");
+        assert_eq!(peer, before.local_addr().unwrap());
+        net.accept(stream, ()).unwrap();
+        assert!(net.incoming().unwrap().is_none());
+    }
+}
+
 /// Packets of a socket go to the port that it was given to first; so the second says no, and gives it back.
 #[test]
 fn a_stream_belongs_to_one_driver() {

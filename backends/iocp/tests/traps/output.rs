@@ -1,7 +1,7 @@
 //! What the application holds goes out before the FIN, however it was offered; and if it is lost, that is told.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -82,6 +82,41 @@ fn pieces_that_were_offered_go_out_before_the_fin() {
         assert_eq!(all.len(), filler + 201_007, "{report}");
         assert!(all.ends_with(&[3, 4, 4, 4, 4, 4, 4, 4]));
         assert_eq!((report.sent, report.unsent), ((filler + 201_007) as u64, 0));
+    }
+}
+
+/// Wine completes a send that is blocked with 0 bytes when the peer finishes, though nothing has failed and nothing was
+/// sent: it is submitted again, once, and every byte goes out once.
+#[test]
+fn a_peer_that_finishes_has_all_of_a_blocked_send() {
+    for options in ways() {
+        let (mut net, key, peer, mut filler) = blocked(options);
+        // Until the OS takes no more either, and not the driver alone.
+        let mut rounds_in_vain = 0;
+        while rounds_in_vain < 5 {
+            net.wait(Some(Duration::from_millis(20))).unwrap();
+            let mut io = net.get(key).unwrap().io;
+            let before = filler;
+            while let Ok(count) = io.write(&[1; 64 * 1024]) {
+                filler += count;
+            }
+            io.output(0).unwrap();
+            rounds_in_vain = if filler == before { rounds_in_vain + 1 } else { 0 };
+        }
+        net.get(key).unwrap().io.pause();
+        let lent = net.audit().lent;
+        peer.shutdown(Shutdown::Write).unwrap();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(300) {
+            net.wait(Some(Duration::from_millis(50))).unwrap();
+        }
+        let again = net.audit().lent - lent;
+        assert!(again < 10, "it is submitted over and over: {again} times");
+        net.get(key).unwrap().io.close(Plan::Flush);
+        let peer = everything(peer);
+        let report = run(&mut net, |_| {});
+        assert_eq!(peer.join().unwrap().len(), filler, "{report}");
+        assert_eq!((report.sent, report.unsent), (filler as u64, 0), "{report}");
     }
 }
 

@@ -2,8 +2,9 @@
 //! that each step has its place.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -229,6 +230,39 @@ fn a_worker_that_goes_brings_the_others_back() {
         drop(other);
         assert_eq!(sleeper.join().unwrap(), Some(key), "the report, with that one wait");
         assert!(began.elapsed() < Duration::from_secs(30), "it slept on");
+    });
+}
+
+/// Whoever takes the packet of an accept has no room for the stream, and leaves it to one that sleeps.
+#[test]
+fn a_stream_that_one_leaves_is_brought_to_another() {
+    const STREAMS: usize = 50;
+    let mut one = driver(hangup_iocp::Options::default());
+    let mut other = one.worker();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    other.listen(listener).unwrap();
+    let fetched = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while fetched.load(Ordering::Acquire) < STREAMS {
+                let began = Instant::now();
+                one.wait(Some(Duration::from_secs(60))).unwrap();
+                assert!(began.elapsed() < Duration::from_secs(40), "it was not brought back");
+                while let Some((stream, _)) = one.incoming().unwrap() {
+                    drop(stream);
+                    fetched.fetch_add(1, Ordering::Release);
+                }
+            }
+        });
+        for number in 0..STREAMS {
+            let _peer = TcpStream::connect(address).unwrap();
+            let began = Instant::now();
+            while fetched.load(Ordering::Acquire) <= number {
+                assert!(began.elapsed() < Duration::from_secs(20), "nobody fetches stream {number}");
+                other.wait(Some(Duration::from_millis(1))).unwrap();
+            }
+        }
     });
 }
 
