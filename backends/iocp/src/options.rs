@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`: an operation that succeeds at once sends no packet. Fewer turns
-    /// through the port; some old socket providers cannot do it, and then it is left out.
+    /// through the port. With a socket provider that cannot do it (one whose sockets are no handles of the kernel)
+    /// it is left out.
     pub skip_on_success: bool,
     /// Receives ask for nothing until there is something: a connection that is idle holds no buffer. A call more
     /// for each receive.

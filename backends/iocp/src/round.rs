@@ -104,7 +104,8 @@ impl Core {
             // comes to them.
             drop(self.shared.bell.ring());
         }
-        if has_news || self.lists.is_urgent() {
+        // A wait that failed half-way has left packets that are not looked at yet.
+        if has_news || self.lists.is_urgent() || !self.events.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.shared.now();

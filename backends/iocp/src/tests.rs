@@ -9,7 +9,7 @@ use std::os::windows::io::{AsRawSocket, OwnedHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hangup::{Buffer, Command, Fault, Key, Moment, Operation, Owed, Plan, Policy};
 
@@ -292,6 +292,22 @@ fn a_worker_that_goes_looks_at_what_it_has_taken() {
     assert_eq!(taken.unwrap(), 1);
     drop(other);
     net.wait(Some(Duration::from_secs(10))).unwrap();
+    let mut conn = net.next().expect("it is served");
+    assert_eq!((conn.io.key(), conn.io.read(&mut [0; 16]).unwrap()), (key, 5));
+}
+
+/// The same, and it stays: nobody will bring it back for that.
+#[test]
+fn a_worker_does_not_sleep_over_what_it_has_taken() {
+    let mut net: Driver<()> = Driver::new(Policy::default()).unwrap();
+    let (stream, mut peer) = pair();
+    let key = net.accept(stream, ()).unwrap();
+    peer.write_all(b"hello").unwrap();
+    let taken = net.core.port.wait(Some(Duration::from_secs(10)), 1, &mut net.core.events);
+    assert_eq!(taken.unwrap(), 1);
+    let began = Instant::now();
+    net.wait(Some(Duration::from_secs(60))).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30), "it slept");
     let mut conn = net.next().expect("it is served");
     assert_eq!((conn.io.key(), conn.io.read(&mut [0; 16]).unwrap()), (key, 5));
 }

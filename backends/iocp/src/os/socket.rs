@@ -7,8 +7,9 @@ use std::os::windows::io::{AsRawSocket, RawSocket};
 use std::ptr;
 
 use windows_sys::Win32::Networking::WinSock::{
-    LPFN_CONNECTEX, SIO_GET_EXTENSION_FUNCTION_POINTER, SO_UPDATE_ACCEPT_CONTEXT, SO_UPDATE_CONNECT_CONTEXT,
-    SOCKET, SOL_SOCKET, WSAID_CONNECTEX, WSAIoctl, setsockopt,
+    LPFN_CONNECTEX, SIO_GET_EXTENSION_FUNCTION_POINTER, SO_PROTOCOL_INFOW, SO_UPDATE_ACCEPT_CONTEXT,
+    SO_UPDATE_CONNECT_CONTEXT, SOCKET, SOL_SOCKET, WSAID_CONNECTEX, WSAIoctl, WSAPROTOCOL_INFOW,
+    XP1_IFS_HANDLES, getsockopt, setsockopt,
 };
 use windows_sys::Win32::Storage::FileSystem::SetFileCompletionNotificationModes;
 use windows_sys::Win32::System::WindowsProgramming::{
@@ -33,11 +34,28 @@ type ConnectEx = unsafe extern "system" fn(
 ///
 /// If the socket's provider cannot do that. It then sends packets always.
 pub(crate) fn set_skip_on_success(socket: &impl AsRawSocket) -> io::Result<()> {
+    // A layered provider whose sockets are no handles of the kernel takes the call for a success, and then some packets
+    // are never seen (Microsoft's KB 2568167). So it is asked first.
+    if provider_flags(socket)? & XP1_IFS_HANDLES == 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     #[allow(clippy::cast_possible_truncation, reason = "two flags")]
     let modes = (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE) as u8;
     // SAFETY: I06: the handle is borrowed from its owner for the call. No pointer goes in.
     let set = unsafe { SetFileCompletionNotificationModes(handle(socket.as_raw_socket()), modes) } != 0;
     if set { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What the provider of a socket says of itself.
+fn provider_flags(socket: &impl AsRawSocket) -> io::Result<u32> {
+    let mut provider = WSAPROTOCOL_INFOW::default();
+    let mut length = i32::try_from(size_of_val(&provider)).unwrap_or_default();
+    let socket = winsock(socket.as_raw_socket());
+    // SAFETY: the structure is valid for its length, and written to during the call.
+    let result = unsafe {
+        getsockopt(socket, SOL_SOCKET, SO_PROTOCOL_INFOW, (&raw mut provider).cast(), &raw mut length)
+    };
+    if result == 0 { Ok(provider.dwServiceFlags1) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Makes a socket that `AcceptEx` filled a full one: before that it has no name and cannot be shut down.
