@@ -1,5 +1,7 @@
 //! What an ending is, and what is expected of it.
 
+use std::num::NonZeroUsize;
+
 use hangup::{Cause, Certainty, DrainEnd, Plan, Policy};
 use hangup_examples::net::Backend;
 use hangup_polling::Trigger;
@@ -72,6 +74,8 @@ pub(crate) struct Here {
     pub(crate) backend: Backend,
     /// How readiness is reported. `None`: as the driver likes best, or there is none.
     pub(crate) trigger: Option<Trigger>,
+    /// How many workers take turns. More than one: they have one table.
+    pub(crate) workers: NonZeroUsize,
 }
 
 /// The adapters for a ring.

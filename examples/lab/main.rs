@@ -68,7 +68,12 @@ fn main() -> ExitCode {
     if let Some(trigger) = options.trigger.filter(|&trigger| !is_supported(trigger)) {
         return refuse(&format!("this system's poller has no trigger {trigger:?}"));
     }
-    let here = Here { system: System::here(), backend: options.backend, trigger: options.trigger };
+    let here = Here {
+        system: System::here(),
+        backend: options.backend,
+        trigger: options.trigger,
+        workers: options.workers,
+    };
     if let Err(error) = Stage::new(PATIENT, here) {
         return refuse(&format!("--backend {} cannot be played here: {error}", options.backend.name()));
     }

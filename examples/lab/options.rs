@@ -1,11 +1,13 @@
 //! The command line, and the text that explains it and the JSON.
 
+use std::num::NonZeroUsize;
+
 use hangup_examples::net::Backend;
 use hangup_polling::Trigger;
 use lexopt::prelude::{Long, Short, ValueExt};
 
 /// What to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) verbose: bool,
     pub(crate) json: bool,
@@ -15,7 +17,25 @@ pub(crate) struct Options {
     pub(crate) repeat: usize,
     pub(crate) backend: Backend,
     pub(crate) trigger: Option<Trigger>,
+    pub(crate) workers: NonZeroUsize,
     pub(crate) help: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            verbose: false,
+            json: false,
+            list: false,
+            svg: None,
+            only: Vec::new(),
+            repeat: 1,
+            backend: Backend::default(),
+            trigger: None,
+            workers: NonZeroUsize::MIN,
+            help: false,
+        }
+    }
 }
 
 pub(crate) const HELP: &str = "\
@@ -29,6 +49,7 @@ Usage: lab [OPTIONS]
   --repeat N         play each ending N times and count the distinct outcomes
   --backend NAME     the adapter on our side: polling; on Linux uring, uring-multishot; on Windows iocp
                      (default: polling)
+  --workers N        so many workers of one port, which take turns; with --backend iocp (default: 1)
   --trigger HOW      how the poller reports readiness: level, oneshot or edge; with --backend polling
                      (default: level, or oneshot where that does not exist; edge: not on Windows)
   --verbose          add a ladder to each ending: calls, events, segments and TCP states in time
@@ -70,7 +91,7 @@ Exit status: 0 if every cause is as expected and every resource was released exa
 
 /// Parses the command line. `Err`: what is wrong with it.
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Options, String> {
-    let mut options = Options { repeat: 1, ..Options::default() };
+    let mut options = Options::default();
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Long("verbose") => options.verbose = true,
@@ -80,6 +101,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Options, String> {
             Long("only") => options.only.push(text(&mut parser)?),
             Long("repeat") => options.repeat = repeat(&text(&mut parser)?)?,
             Long("backend") => options.backend = backend(&text(&mut parser)?)?,
+            Long("workers") => options.workers = workers(&text(&mut parser)?)?,
             Long("trigger") => options.trigger = Some(trigger(&text(&mut parser)?)?),
             Short('h') | Long("help") => options.help = true,
             other @ (Short(_) | Long(_) | lexopt::Arg::Value(_)) => {
@@ -93,6 +115,12 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Options, String> {
     if options.trigger.is_some() && !options.backend.is_readiness() {
         let name = options.backend.name();
         return Err(format!("--trigger is for --backend polling: {name} is told of completions"));
+    }
+    if options.workers > NonZeroUsize::MIN && !options.backend.shares() {
+        let name = options.backend.name();
+        return Err(format!(
+            "--workers is for --backend iocp: with {name} each worker has its own connections"
+        ));
     }
     Ok(options)
 }
@@ -109,6 +137,13 @@ fn repeat(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(times @ 1..=100_000) => Ok(times),
         Ok(_) | Err(_) => Err(format!("--repeat takes a number from 1 to 100000, not {text:?}")),
+    }
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(number @ 1..=64) => Ok(NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN)),
+        Ok(_) | Err(_) => Err(format!("--workers takes a number from 1 to 64, not {text:?}")),
     }
 }
 

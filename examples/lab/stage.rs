@@ -4,12 +4,13 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hangup::{Audit, Key, Life, OnPeerFinish, Policy, Report};
-use hangup_examples::net::Net;
+use hangup_examples::net::{InTurn, Net};
 use hangup_polling::os::Evidence;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -119,7 +120,11 @@ impl Stage {
     pub(crate) fn new(policy: Policy, here: Here) -> io::Result<Self> {
         // The script itself accepts: there is no door to the loop.
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let mut net = here.backend.start(here.trigger, policy, true, door)?;
+        let mut net: Box<dyn Net<Held>> = if here.workers == NonZeroUsize::MIN {
+            here.backend.start(here.trigger, policy, true, door)?
+        } else {
+            Box::new(InTurn::start(here.backend, here.workers, policy, door)?)
+        };
         net.close_door();
         Ok(Self {
             here,

@@ -21,11 +21,12 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// The system, the adapter, and how readiness is reported.
+    /// The system, the adapter, how readiness is reported, and how many workers there are.
     pub(crate) fn place(&self) -> String {
-        let Here { system, backend, .. } = self.here;
+        let Here { system, backend, workers, .. } = self.here;
         let trigger = self.trigger.map(|trigger| format!(", trigger {trigger}")).unwrap_or_default();
-        format!("{}, backend {}{trigger}", system.name(), backend.name())
+        let workers = if workers.get() > 1 { format!(", {workers} workers") } else { String::new() };
+        format!("{}, backend {}{trigger}{workers}", system.name(), backend.name())
     }
 }
 

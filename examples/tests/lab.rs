@@ -219,6 +219,8 @@ fn a_wrong_command_line_is_told_and_nothing_is_played() {
         (&["--json", "--verbose"], "--json"),
         (&["--backend", "select"], "polling, iocp, uring, uring-multishot"),
         (&["--backend", BACKENDS.last().unwrap(), "--trigger", "sometimes"], "level, oneshot or edge"),
+        (&["--workers", "0"], "--workers takes a number"),
+        (&["--workers", "2"], "--workers is for --backend iocp"),
         (&["unexpected"], "unexpected"),
     ] {
         let finished = lab(arguments);
@@ -245,12 +247,32 @@ fn an_adapter_that_is_not_here_and_a_trigger_that_is_none_are_told() {
     }
 }
 
+/// What one worker takes from the port another may have to finish.
+#[test]
+#[cfg(windows)]
+fn every_ending_is_the_same_with_several_workers() {
+    let folder = Folder::new("workers");
+    let endings =
+        objects(&lab(&["--json", "--backend=iocp", "--workers=3", "--svg", folder.0.to_str().unwrap()]));
+    assert_expected(&endings, "iocp", &folder);
+}
+
 #[test]
 fn the_help_names_every_flag() {
     let help = lab(&["--help"]);
     assert_eq!(help.code, Some(0));
-    let flags =
-        ["--list", "--only", "--repeat", "--backend", "--trigger", "--verbose", "--json", "--svg", "--help"];
+    let flags = [
+        "--list",
+        "--only",
+        "--repeat",
+        "--backend",
+        "--workers",
+        "--trigger",
+        "--verbose",
+        "--json",
+        "--svg",
+        "--help",
+    ];
     for flag in flags {
         assert!(help.stdout.contains(flag), "{flag}");
     }

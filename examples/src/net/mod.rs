@@ -3,6 +3,7 @@
 //! An application of its own has one adapter and needs nothing of this. What it costs is a call by pointer for each
 //! step; nothing of an adapter is hidden that the programs here use.
 
+mod in_turn;
 #[cfg(windows)]
 mod iocp;
 mod polling;
@@ -21,6 +22,7 @@ use hangup_polling::Trigger;
 #[cfg(target_os = "linux")]
 use hangup_uring::{Options, Shots};
 
+pub use self::in_turn::InTurn;
 use self::polling::Polling;
 
 /// Which adapter.
