@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hangup::shared::Table;
+use hangup::shared::{Mailbox, RemoteError, Table};
 use hangup::{
     Answer, Cause, Close, Command, Deadline, Input, InputError, Key, Mechanism, Moment, More, Operation, Os,
     Outcome, Owed, Phase, Plan, Policy, RawCode, ReleaseError, Settled,
@@ -171,6 +171,27 @@ fn places_are_found_and_used_again() {
     let again = net.accept(0, NOW).unwrap();
     assert!(!keys.contains(&again));
     assert_eq!(net.next_deadline().is_some(), net.policy().idle.is_some());
+}
+
+/// The first of a batch wakes; a key of another table is refused; nothing goes in after the door is closed.
+#[test]
+fn a_mailbox_is_of_one_table() {
+    let mut tables = [(); 2].map(|()| hangup::Table::<()>::new(Mechanism::Ring, Policy::default()));
+    let [ours, foreign] = tables.each_mut().map(|table| table.vacant().unwrap().accept((), NOW));
+    let mailbox = Mailbox::new(tables[0].id());
+    assert!(mailbox.owns(ours) && !mailbox.owns(foreign));
+    assert_eq!(mailbox.put(foreign, Command::Pause), Err(RemoteError::Foreign(foreign)));
+    assert!(mailbox.take().is_empty(), "what is refused is not in it");
+    for _ in 0..2 {
+        assert_eq!(mailbox.put(ours, Command::Pause), Ok(true));
+        assert_eq!(mailbox.put(ours, Command::Resume), Ok(false));
+        assert_eq!(mailbox.take(), [(ours, Command::Pause), (ours, Command::Resume)]);
+    }
+    assert_eq!(mailbox.put(ours, Command::Pause), Ok(true));
+    mailbox.close();
+    assert_eq!(mailbox.put(ours, Command::Pause), Err(RemoteError::Gone));
+    assert!(mailbox.take().is_empty());
+    assert_eq!(RemoteError::Gone.to_string(), "the driver is gone");
 }
 
 /// Every deadline passes once, whoever looks.

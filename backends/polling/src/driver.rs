@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hangup::shared::Mailbox;
 use hangup::{Audit, Command, Input, InputError, Key, Mechanism, Moment, Plan, Policy, Report, Table};
 use polling::{Event, PollMode, Poller};
 use slab::Slab;
@@ -13,7 +14,7 @@ use thiserror::Error;
 
 use crate::guard::{Guard, Io};
 use crate::input;
-use crate::remote::{Mailbox, Remote};
+use crate::remote::Remote;
 use crate::socket::{Held, Socket};
 
 /// The connections of one poller. `S` is the application's state of one connection.
@@ -156,16 +157,18 @@ impl<S> Driver<S> {
     }
 
     fn build(poller: Arc<Poller>, policy: Policy, trigger: Trigger) -> Self {
+        let table = Table::new(trigger.mechanism(), policy);
+        let mailbox = Arc::new(Mailbox::new(table.id()));
         let core = Core {
             poller,
-            table: Table::new(trigger.mechanism(), policy),
+            table,
             trigger,
             now: Moment::EPOCH,
             epoch: Instant::now(),
             again: VecDeque::new(),
             turns: 0,
             done: VecDeque::new(),
-            mailbox: Arc::new(Mailbox::new()),
+            mailbox,
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
         };
         Self { core, states: Slab::new() }
@@ -292,7 +295,7 @@ impl<S> Driver<S> {
     /// Commands connections from other threads.
     #[must_use]
     pub fn remote(&self) -> Remote {
-        Remote::new(self.core.table.id(), &self.core.mailbox, &self.core.poller)
+        Remote::new(&self.core.mailbox, &self.core.poller)
     }
 
     /// The keys of all connections.

@@ -74,7 +74,8 @@ mod socket;
 pub use crate::acceptor::Acceptor;
 pub use crate::driver::{AcceptError, ConnectError, Driver, Ended, Trigger};
 pub use crate::guard::{Guard, Io};
-pub use crate::remote::{Remote, RemoteError};
+pub use crate::remote::Remote;
+pub use hangup::shared::RemoteError;
 
 /// The program in the README compiles.
 #[cfg(doctest)]

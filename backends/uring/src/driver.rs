@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hangup::shared::Mailbox;
 use hangup::{
     Audit, Buffer, Command, Input, InputError, Key, Mechanism, Moment, Plan, Policy, Pool, Report, Table,
 };
@@ -19,7 +20,7 @@ use crate::options::{Counts, Leftover, Options, Shots};
 use crate::os::buffers::BufferRing;
 use crate::os::ring::{Completion, Needs, Ring, RingError};
 use crate::os::waker::Waker;
-use crate::remote::{Mailbox, Remote};
+use crate::remote::Remote;
 use crate::socket::Socket;
 
 /// The connections of one ring. `S` is the application's state of one connection.
@@ -154,9 +155,11 @@ impl<S> Driver<S> {
         if needs.multishot_receive {
             ring.provide(BufferRing::new(options.buffers, &mut pool))?;
         }
+        let table = Table::new(Mechanism::Ring, policy);
+        let mailbox = Arc::new(Mailbox::new(table.id()));
         let core = Core {
             ring,
-            table: Table::new(Mechanism::Ring, policy),
+            table,
             pool,
             options,
             counts: Counts::default(),
@@ -171,7 +174,7 @@ impl<S> Driver<S> {
             closes_door: false,
             waker,
             watches_waker: false,
-            mailbox: Arc::new(Mailbox::new()),
+            mailbox,
             batch: Vec::new(),
             down: None,
         };
@@ -330,7 +333,7 @@ impl<S> Driver<S> {
     /// Commands connections from other threads.
     #[must_use]
     pub fn remote(&self) -> Remote {
-        Remote::new(self.core.table.id(), &self.core.mailbox, &self.core.waker)
+        Remote::new(&self.core.mailbox, &self.core.waker)
     }
 
     /// The keys of all connections.

@@ -82,4 +82,5 @@ pub use crate::guard::{Guard, Io, SendError};
 pub use crate::options::{Counts, Leftover, Options, Shots};
 pub use crate::os::ring::RingError;
 pub use crate::os::waker::Waker;
-pub use crate::remote::{Remote, RemoteError};
+pub use crate::remote::Remote;
+pub use hangup::shared::RemoteError;

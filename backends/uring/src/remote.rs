@@ -1,9 +1,9 @@
 //! Commands from other threads.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use hangup::{Command, Key, TableId};
-use thiserror::Error;
+use hangup::shared::{Mailbox, RemoteError};
+use hangup::{Command, Key};
 
 use crate::driver::Core;
 use crate::os::waker::Waker;
@@ -25,32 +25,19 @@ use crate::socket::Held;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Remote {
-    table: TableId,
     mailbox: Arc<Mailbox>,
     waker: Waker,
 }
 
-/// A command was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RemoteError {
-    /// The key belongs to another driver.
-    #[error("foreign key {0}: it belongs to another driver")]
-    Foreign(Key),
-    /// The driver was dropped or shut down. So its connections have ended, or are about to.
-    #[error("the driver is gone")]
-    Gone,
-}
-
 impl Remote {
-    pub(crate) fn new(table: TableId, mailbox: &Arc<Mailbox>, waker: &Waker) -> Self {
-        Self { table, mailbox: Arc::clone(mailbox), waker: waker.clone() }
+    pub(crate) fn new(mailbox: &Arc<Mailbox>, waker: &Waker) -> Self {
+        Self { mailbox: Arc::clone(mailbox), waker: waker.clone() }
     }
 
     /// Whether it is a key of this driver's.
     #[must_use]
     pub fn owns(&self, key: Key) -> bool {
-        key.is_of(self.table)
+        self.mailbox.owns(key)
     }
 
     /// Sends a command, and brings the driver back to perform it. What follows from it is told there, by guards and
@@ -67,44 +54,10 @@ impl Remote {
     ///
     /// [`RemoteError`] if the key belongs to another driver, or the driver is gone.
     pub fn command(&self, key: Key, command: Command) -> Result<(), RemoteError> {
-        if !self.owns(key) {
-            return Err(RemoteError::Foreign(key));
-        }
         if self.mailbox.put(key, command)? {
             self.waker.wake();
         }
         Ok(())
-    }
-}
-
-/// What has been sent and not performed. `None` once nobody takes it out any more.
-#[derive(Debug)]
-pub(crate) struct Mailbox(Mutex<Option<Vec<(Key, Command)>>>);
-
-impl Mailbox {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Some(Vec::new())))
-    }
-
-    /// Whether it is the first since they were taken: whoever put it has to bring the driver back.
-    fn put(&self, key: Key, command: Command) -> Result<bool, RemoteError> {
-        let mut messages = self.messages();
-        let messages = messages.as_mut().ok_or(RemoteError::Gone)?;
-        messages.push((key, command));
-        Ok(messages.len() == 1)
-    }
-
-    fn take(&self) -> Vec<(Key, Command)> {
-        self.messages().as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// Takes nothing more.
-    pub(crate) fn close(&self) {
-        *self.messages() = None;
-    }
-
-    fn messages(&self) -> MutexGuard<'_, Option<Vec<(Key, Command)>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

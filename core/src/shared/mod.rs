@@ -9,19 +9,22 @@
 //! an epoll, a kqueue or a ring of its own has its own connections anyway:
 //!
 //! ```
-//! use std::sync::mpsc;
+//! use std::sync::Arc;
 //!
-//! use hangup::{Command, Input, Key, Mechanism, Moment, Plan, Policy, Table};
+//! use hangup::shared::Mailbox;
+//! use hangup::{Command, Input, Mechanism, Moment, Plan, Policy, Table};
 //!
-//! let (to_worker, from_others) = mpsc::channel::<(Key, Command)>();
 //! let mut table: Table<&str> = Table::new(Mechanism::Ring, Policy::default());
+//! let mailbox = Arc::new(Mailbox::new(table.id()));
 //! let key = table.vacant()?.accept("the socket", Moment::EPOCH);
 //!
-//! // Any other worker: it has the key, and says what it wants. (And wakes the loop, by an eventfd or a posted packet.)
-//! std::thread::spawn(move || to_worker.send((key, Command::Close(Plan::Abort)))).join().unwrap()?;
+//! // Any other worker: it has the key, and says what it wants. The first has to wake the loop, by an eventfd or the like.
+//! let others = Arc::clone(&mailbox);
+//! let wakes = std::thread::spawn(move || others.put(key, Command::Close(Plan::Abort))).join().unwrap()?;
+//! assert!(wakes);
 //!
 //! // The worker that has the connection, once in each turn of its loop. A stale key is no error: it was over before.
-//! for (key, command) in from_others.try_iter() {
+//! for (key, command) in mailbox.take() {
 //!     if let Ok(wants) = table.input(key, Input::Command(command), Moment::EPOCH) {
 //!         assert!(wants.release.is_some());
 //!     }
@@ -100,6 +103,7 @@
 mod ask;
 mod books;
 mod lent;
+mod mailbox;
 mod place;
 mod places;
 mod sync;
@@ -108,6 +112,7 @@ mod timers;
 mod vacant;
 
 use self::books::{Books, answered, concerns_books};
+pub use self::mailbox::{Mailbox, RemoteError};
 use self::place::{Place, row};
 use self::places::Places;
 #[cfg(loom)]

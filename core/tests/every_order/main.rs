@@ -10,8 +10,8 @@ mod world;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use hangup::shared::Table;
 use hangup::shared::fault::{Fault, during};
+use hangup::shared::{Mailbox, RemoteError, Table};
 use hangup::{
     Answer, Command, Deadline, Input, InputError, Mechanism, More, Operation, Owed, Plan, Policy, ReceiveHalf,
 };
@@ -229,6 +229,29 @@ fn renewal_against_expiry() {
     });
 }
 
+/// A wake for each batch, so no command waits for one that never comes; and none after the door is closed.
+fn commands_against_taking() {
+    model(|| {
+        let mut table: hangup::Table<()> = hangup::Table::new(Mechanism::Ring, Policy::default());
+        let key = table.vacant().unwrap().accept((), NOW);
+        let mailbox = Arc::new(Mailbox::new(table.id()));
+        let others = Arc::clone(&mailbox);
+        let put = move |mailbox: &Mailbox, command| mailbox.put(key, command).unwrap();
+        let other = loom::thread::spawn(move || {
+            let first = put(&others, Command::Pause);
+            (first, put(&others, Command::Resume))
+        });
+        let during = mailbox.take();
+        let (first, second) = other.join().unwrap();
+        let after = mailbox.take();
+        let batches = [&during, &after].iter().filter(|batch| !batch.is_empty()).count();
+        assert_eq!(usize::from(first) + usize::from(second), batches, "one wake for each batch");
+        assert_eq!([during, after].concat(), [(key, Command::Pause), (key, Command::Resume)]);
+        mailbox.close();
+        assert_eq!(mailbox.put(key, Command::Pause), Err(RemoteError::Gone));
+    });
+}
+
 macro_rules! every_order {
     ($($scenario:ident),+ $(,)?) => {
         mod holds {
@@ -249,6 +272,7 @@ every_order!(
     a_key_by_way_of_the_os,
     claim_against_release,
     renewal_against_expiry,
+    commands_against_taking,
 );
 
 /// Deliberate faults: a scenario must fail.
